@@ -1,6 +1,6 @@
-//! The command line: what can be asked, and who answers it. Every command but `address`, `report`,
-//! `serve` and what `policy` does with files alone is a gRPC call, to a running server or to one
-//! within the process ([`connect`]).
+//! The command line. Most commands are gRPC calls, to a running server or to one within the process
+//! ([`connect`]). The exceptions are `address`, `report`, `serve`, `completions`, `man` and the `policy`
+//! commands on files.
 
 mod address;
 mod batch;
@@ -13,6 +13,7 @@ mod endpoint;
 mod help;
 mod identity;
 mod lists;
+mod manual;
 mod output;
 mod payment;
 mod policy;
@@ -37,7 +38,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use crate::config::{Config, Flags};
 use crate::telemetry::{Filter, LogFormat, VARIABLE};
 
-pub use output::{complain, told};
+pub use output::{error_text, print_error};
 
 /// Screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked addresses.
 #[derive(Debug, Parser)]
@@ -56,10 +57,10 @@ pub struct Cli {
     command: Command,
 }
 
-/// The heading of options that every command on a store takes.
+/// The help heading of options of commands on a store.
 const SETTINGS: &str = "Settings";
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Default, Args)]
 struct Global {
     /// The folder of the store [env: LAZARETTO_DATA_DIR]
@@ -78,7 +79,7 @@ struct Global {
     /// or TARGET=LEVEL,... [env: RUST_LOG; of serve LAZARETTO_LOG]
     #[arg(long, global = true, value_name = "LEVEL", help_heading = SETTINGS)]
     log: Option<Filter>,
-    // The last: what follows it would stand under its heading.
+    // Last, because clap puts what follows under its heading.
     #[command(flatten)]
     client: credentials::Arguments,
 }
@@ -113,17 +114,21 @@ enum Command {
     Snapshot(snapshot::Arguments),
     /// The store as a whole: back it up, restore it, verify it
     Store(store::Arguments),
+    /// Print a completion script for a shell
+    Completions(manual::CompletionArguments),
+    /// Print the manual page, or write one for each command
+    Man(manual::ManArguments),
 }
 
 impl Cli {
     /// Reads the arguments of this process.
-    pub fn of_process() -> Result<Self, clap::Error> {
+    pub fn from_args() -> Result<Self, clap::Error> {
         let mut command = help::command();
         let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
         Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
 
-    /// Runs the command; the answer is the exit status of the process.
+    /// Runs the command and returns the exit status of the process.
     pub fn run(self) -> Result<u8> {
         let Self { global, command } = self;
         clock::start()?;
@@ -145,6 +150,8 @@ impl Cli {
             Command::Identity(arguments) => identity::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
             Command::Store(arguments) => store::run(arguments, &global),
+            Command::Completions(arguments) => manual::print_completions(&arguments),
+            Command::Man(arguments) => manual::print_manual(&arguments),
         }
     }
 }
@@ -163,8 +170,8 @@ impl Global {
         let named =
             self.log.clone().map_or_else(Filter::from_environment, |filter| Ok(Some(filter)));
         let named = named.unwrap_or_else(|error| {
-            // It may be meant for another program.
-            complain(&format!("{VARIABLE} is not used: {error}"));
+            // The variable may be meant for another program.
+            print_error(&format!("warning: {VARIABLE} is ignored: {error}"));
             None
         });
         named.unwrap_or_else(Filter::for_commands)
@@ -175,17 +182,16 @@ impl Global {
     }
 }
 
-/// How far searches, imports and the like, which run on threads of their own, stand behind the one
-/// that serves: a nice value.
-const BEHIND: i32 = 10;
+/// Nice value of worker threads (searches, imports), so that the serving thread has precedence.
+const WORKER_NICENESS: i32 = 10;
 
-/// The runtime that a command or the server lives on: one thread, the caller's.
+/// Builds the single-threaded runtime of a command or of the server.
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    let behind = || {
-        if let Err(error) = rustix::process::setpriority_process(None, BEHIND) {
-            tracing::debug!(%error, "a thread keeps its priority");
+    let lower_priority = || {
+        if let Err(error) = rustix::process::setpriority_process(None, WORKER_NICENESS) {
+            tracing::debug!(%error, "thread priority not lowered");
         }
     };
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    Ok(builder.enable_all().on_thread_start(behind).build()?)
+    Ok(builder.enable_all().on_thread_start(lower_priority).build()?)
 }

@@ -1,8 +1,7 @@
-//! The configuration: built-in defaults, then a TOML file, then the environment, then flags,
-//! checked whole before anything starts. Opens nothing but the configuration file.
+//! The configuration: built-in defaults, then a TOML file, then the environment, then flags. It is
+//! checked as a whole, and all problems are reported at once.
 
 mod exposure;
-mod given;
 mod identities;
 mod layers;
 mod limits;
@@ -10,6 +9,7 @@ mod lists;
 mod operations;
 mod origin;
 mod permissions;
+mod raw_value;
 mod tls;
 
 use std::ffi::{OsStr, OsString};
@@ -17,22 +17,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use exposure::ExposureDraft;
-pub use exposure::{ChainTerms, ExposureSettings};
-use given::Given;
-use identities::Reach;
-pub use identities::{CertificateName, Identity, check_name};
+pub use exposure::{ChainRequirements, ExposureSettings};
+use identities::ListenSafety;
+pub use identities::{CertificateName, Identity, check_identity_name};
 use layers::Setting;
 pub use limits::{Drain, Limits};
-use lists::Drafts;
+use lists::ListDrafts;
 pub use origin::{ConfigError, Origin, Problem};
-pub use permissions::{Permission, PermissionSet, Role};
+pub use permissions::{AccessRole, Permission, PermissionSet};
+use raw_value::RawValue;
 use tls::TlsDraft;
 pub use tls::TlsFiles;
 
 use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat, TraceSettings};
 
-/// The keys at the top, in the order of the example file; the last nine hold tables.
+/// The top-level keys, in the order of the example file; the last nine hold tables.
 const KEYS: [&str; 23] = [
     "data_dir",
     "listen",
@@ -59,16 +59,16 @@ const KEYS: [&str; 23] = [
     "traces",
 ];
 
-/// Where the server listens unless told otherwise: this machine alone can reach it.
+/// Default listen address: only this machine can reach it.
 const LISTEN: &str = "127.0.0.1:50551";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The folder of the store and of the running server's address.
+    /// The directory of the store and of the running server's endpoint file.
     pub data_dir: PathBuf,
-    /// Where the server listens; port 0 takes any free one.
+    /// The listen address; port 0 takes any free port.
     pub listen: SocketAddr,
-    /// Whether the lists that the program carries are loaded where nothing newer is.
+    /// Whether the starter lists are loaded unless the store has newer ones.
     pub starter_lists: bool,
     /// Whether no source is ever contacted.
     pub offline: bool,
@@ -78,34 +78,31 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The store's cache, in MiB.
     pub cache_mib: u64,
-    /// The file of the policy; `None` for the built-in one.
+    /// The policy file; `None`: the built-in policy.
     pub policy: Option<PathBuf>,
-    /// The file of a policy that is evaluated beside it, and only reported.
+    /// The file of the shadow policy, whose decisions are only reported.
     pub shadow_policy: Option<PathBuf>,
-    /// The configured lists, in the order of their ids.
+    /// By id.
     pub lists: Vec<ListSettings>,
     pub exposure: ExposureSettings,
-    /// What the server takes at once, and for whom it waits how long.
     pub limits: Limits,
     pub drain: Drain,
-    /// Whether anybody who reaches the server may do everything, where it is reached from beyond
-    /// this machine.
+    /// Whether a server that other machines reach accepts calls without an identity.
     pub allow_anonymous: bool,
-    /// Whether tokens are taken without TLS from beyond this machine.
+    /// Whether a server that other machines reach accepts tokens without TLS.
     pub allow_plaintext: bool,
-    /// The files of TLS; `None` without it.
+    /// `None`: without TLS.
     pub tls: Option<TlsFiles>,
-    /// Who may ask, in the order of their names; where there is nobody, everybody may.
+    /// By name; if empty, every caller has all permissions.
     pub identities: Vec<Identity>,
-    /// Where metrics and health are shown; `None`: nowhere but to those who call.
+    /// The address of the operations port (metrics and health); `None`: no such port.
     pub operations: Option<SocketAddr>,
     /// Whether a required list that is stale makes the server unready.
     pub unready_when_stale: bool,
-    /// Where traces go and how many.
     pub traces: TraceSettings,
 }
 
-/// What the command line says.
+/// The settings of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     pub config: Option<PathBuf>,
@@ -114,14 +111,14 @@ pub struct Flags {
     pub offline: bool,
     pub allow_stale: bool,
     pub allow_anonymous: bool,
-    /// Whether a server is to be started by the configuration, which must be safe then.
+    /// Whether the configuration is for a server, and must be safe to listen with.
     pub serving: bool,
     pub set: Vec<String>,
 }
 
 impl Config {
-    /// Reads and checks the configuration: `environment` is all variables of the process. Every
-    /// problem is reported, each with where it was given.
+    /// Reads and checks the configuration. `environment` has all variables of the process. The error has
+    /// every problem with its origin.
     pub fn load(
         flags: &Flags,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -134,22 +131,22 @@ impl Config {
         let mut problems = Vec::new();
         let mut settings = Vec::new();
         if let Some(path) = flags.config.clone().or_else(|| variable(layers::CONFIG_VARIABLE)) {
-            match layers::file(&path) {
+            match layers::read_file(&path) {
                 Ok(file) => settings.extend(file),
                 Err(problem) => problems.push(problem),
             }
         }
-        settings.extend(layers::environment(&environment, &mut problems));
+        settings.extend(layers::read_environment(&environment, &mut problems));
         for argument in &flags.set {
-            match layers::set_flag(argument) {
+            match layers::parse_set(argument) {
                 Ok(setting) => settings.push(setting),
                 Err(problem) => problems.push(problem),
             }
         }
-        settings.extend(named(flags));
+        settings.extend(flag_settings(flags));
 
         let data_dir = default_data_dir(variable("XDG_DATA_HOME"), variable("HOME"));
-        let mut draft = Draft::new(data_dir);
+        let mut draft = ConfigDraft::new(data_dir);
         for setting in &settings {
             if let Err(message) = draft.apply(setting) {
                 problems.push(Problem { origin: setting.origin.clone(), message });
@@ -163,19 +160,19 @@ impl Config {
     }
 }
 
-/// A configuration while its settings come in.
-struct Draft {
+/// A configuration to which settings are applied.
+struct ConfigDraft {
     config: Config,
-    lists: Drafts,
+    lists: ListDrafts,
     exposure: ExposureDraft,
     tls: TlsDraft,
-    identities: identities::Drafts,
-    /// Where `listen` and `allow_anonymous` were given.
+    identities: identities::IdentityDrafts,
+    /// The origins of `listen` and `allow_anonymous`.
     listen: Origin,
     allow_anonymous: Origin,
 }
 
-impl Draft {
+impl ConfigDraft {
     fn new(data_dir: PathBuf) -> Self {
         let config = Config {
             data_dir,
@@ -202,16 +199,16 @@ impl Draft {
         };
         Self {
             config,
-            lists: Drafts::built_in(),
+            lists: ListDrafts::built_in(),
             exposure: ExposureDraft::new(),
             tls: TlsDraft::default(),
-            identities: identities::Drafts::default(),
+            identities: identities::IdentityDrafts::default(),
             listen: Origin::Default,
             allow_anonymous: Origin::Default,
         }
     }
 
-    /// The configuration, checked as a whole; of one to serve by, also whether that is safe.
+    /// Checks the configuration as a whole; with `serving` also whether it is safe to listen.
     fn finish(self, serving: bool, problems: &mut Vec<Problem>) -> Config {
         let mut config = self.config;
         config.lists = self.lists.finish(problems);
@@ -220,12 +217,12 @@ impl Draft {
         let verifies_clients = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         config.identities = self.identities.finish(verifies_clients, problems);
         if config.allow_anonymous && !config.identities.is_empty() {
-            let message = "allow_anonymous: identities are configured, which would be for nothing: \
-                           take out one or the other";
+            let message = "allow_anonymous: contradicts the configured identities; remove one or the \
+                           other";
             let origin = self.allow_anonymous;
             problems.push(Problem { origin, message: message.to_owned() });
         }
-        let reach = Reach {
+        let safety = ListenSafety {
             listen: config.listen.ip(),
             origin: &self.listen,
             identities: &config.identities,
@@ -233,9 +230,9 @@ impl Draft {
             allow_anonymous: config.allow_anonymous,
             allow_plaintext: config.allow_plaintext,
         };
-        // What is wrong otherwise may be why there is no identity or no TLS.
+        // Other problems may be the reason for missing identities or TLS.
         if serving && problems.is_empty() {
-            problems.extend(reach.danger());
+            problems.extend(safety.problem());
         }
         config
     }
@@ -265,8 +262,8 @@ impl Draft {
                 return self.exposure.apply(key, given).map_err(in_key);
             }
             ["chains", chain] => {
-                return table(given)
-                    .and_then(|()| exposure::one_chain(chain).map(drop))
+                return check_table(given)
+                    .and_then(|()| exposure::parse_chain(chain).map(drop))
                     .map_err(in_key);
             }
             ["chains", chain, key] if exposure::CHAIN_KEYS.contains(key) => {
@@ -281,7 +278,7 @@ impl Draft {
             ["traces", key] if operations::TRACE_KEYS.contains(key) => {
                 return operations::apply(&mut config.traces, key, given).map_err(in_key);
             }
-            ["assets", _] | ["assets", _, _] => return table(given).map_err(in_key),
+            ["assets", _] | ["assets", _, _] => return check_table(given).map_err(in_key),
             ["assets", chain, asset, key] if exposure::ASSET_KEYS.contains(key) => {
                 return self.exposure.apply_asset(chain, asset, key, setting).map_err(in_key);
             }
@@ -295,53 +292,53 @@ impl Draft {
         }
         let applied = match key[0] {
             "data_dir" => given.text().map(|text| config.data_dir = text.into()),
-            "listen" => given.text().and_then(listen).map(|address| config.listen = address),
+            "listen" => given.text().and_then(parse_listen).map(|address| config.listen = address),
             "starter_lists" => given.boolean().map(|flag| config.starter_lists = flag),
             "offline" => given.boolean().map(|flag| config.offline = flag),
             "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
             "allow_anonymous" => given.boolean().map(|flag| config.allow_anonymous = flag),
             "allow_plaintext" => given.boolean().map(|flag| config.allow_plaintext = flag),
-            "operations" => operations::address(given).map(|at| config.operations = Some(at)),
+            "operations" => operations::parse_address(given).map(|at| config.operations = Some(at)),
             "unready_when_stale" => given.boolean().map(|flag| config.unready_when_stale = flag),
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),
             "policy" => given.text().map(|text| config.policy = Some(text.into())),
             "shadow_policy" => given.text().map(|text| config.shadow_policy = Some(text.into())),
-            _ => table(given),
+            _ => check_table(given),
         };
         applied.map_err(in_key)
     }
 }
 
-/// A key that holds further keys.
-fn table(given: &Given) -> Result<(), String> {
+/// Fails unless the value is a table.
+fn check_table(given: &RawValue) -> Result<(), String> {
     match given {
-        Given::Table => Ok(()),
+        RawValue::Table => Ok(()),
         _ => Err("must be a table".to_owned()),
     }
 }
 
-/// The settings of the flags that have a name of their own, but for the data directory, which
-/// need not be UTF-8.
-fn named(flags: &Flags) -> Vec<Setting> {
-    let setting = |flag: &str, key: &str, given: Given| Setting {
+/// Returns the settings of the named flags, except the data directory, which need not be UTF-8.
+fn flag_settings(flags: &Flags) -> Vec<Setting> {
+    let setting = |flag: &str, key: &str, given: RawValue| Setting {
         key: vec![key.to_owned()],
         given,
         origin: Origin::Flag(flag.to_owned()),
     };
-    let listen = flags.listen.clone().map(|text| setting("--listen", "listen", Given::Text(text)));
-    let offline = flags.offline.then(|| setting("--offline", "offline", Given::Boolean(true)));
+    let listen =
+        flags.listen.clone().map(|text| setting("--listen", "listen", RawValue::Text(text)));
+    let offline = flags.offline.then(|| setting("--offline", "offline", RawValue::Boolean(true)));
     let allow_stale =
-        flags.allow_stale.then(|| setting("--allow-stale", "allow_stale", Given::Boolean(true)));
+        flags.allow_stale.then(|| setting("--allow-stale", "allow_stale", RawValue::Boolean(true)));
     let allow_anonymous = flags
         .allow_anonymous
-        .then(|| setting("--allow-anonymous", "allow_anonymous", Given::Boolean(true)));
+        .then(|| setting("--allow-anonymous", "allow_anonymous", RawValue::Boolean(true)));
     [listen, offline, allow_stale, allow_anonymous].into_iter().flatten().collect()
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is no IP address with a port, such as {LISTEN}"))
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("invalid address {text:?}; use IP:PORT, such as {LISTEN}"))
 }
 
 /// `$XDG_DATA_HOME/lazaretto` (which must be absolute: XDG Base Directory Specification), else

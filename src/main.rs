@@ -1,23 +1,21 @@
-//! The `lazaretto` program: parses the arguments, runs the command, and maps its outcome to the
-//! exit status. No logic beyond that.
+//! The `lazaretto` program: parses the arguments, runs the command, and returns its exit status.
 
 use std::process::ExitCode;
 
-use lazaretto::cli::{Cli, complain, told};
+use lazaretto::cli::{Cli, error_text, print_error};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Any error, wrong usage included: 2, which clap would give for wrong usage, is no status that
-/// the manual names.
+/// The exit status of any error, also of wrong usage, for which clap would give 2.
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    let cli = match Cli::of_process() {
+    let cli = match Cli::from_args() {
         Ok(cli) => cli,
         Err(error) => {
             let failed = error.use_stderr();
-            // Help that nobody reads any more (a closed pipe) is no error.
+            // Ignored: a closed pipe while printing help is no error.
             let _ = error.print();
             return if failed { FAILURE.into() } else { ExitCode::SUCCESS };
         }
@@ -25,7 +23,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(status) => status.into(),
         Err(error) => {
-            complain(&format!("error: {}", told(&error)));
+            print_error(&format!("error: {}", error_text(&error)));
             FAILURE.into()
         }
     }

@@ -1,4 +1,4 @@
-//! `address`: what a string is as an address. Pure: no store, no server, no list.
+//! `address`: shows the form, chains and keys of an address. Needs no store and no server.
 
 use std::fmt::Display;
 

@@ -1,27 +1,26 @@
-//! `screen --input`: a file of addresses in, a file of answers out. Decides nothing: every row says
-//! what the engine or the server said.
+//! `screen --input`: screens a file of addresses and writes a file of answers.
 //!
 //! One thread reads chunks of rows, others (or one stream to a server) answer them, and one writes
 //! them in the order of the input. Chunks are handed back to the reader, so that there are never
 //! more of them than [`CHUNKS`], however large the input is.
 
 pub mod answer;
+mod cancellation;
 pub mod chunk;
 mod columnar;
+mod compression;
 pub mod earlier;
 pub mod form;
 pub mod input;
-pub mod kept;
+pub mod kept_columns;
 mod local;
 mod output;
-mod packing;
-mod reading;
+mod reader;
 mod remote;
 pub mod results;
 mod resume;
 pub mod row;
 mod run;
-mod stop;
 pub mod summary;
 mod target;
 pub mod text;
@@ -32,8 +31,8 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use self::form::RowForm;
-use self::kept::KeepColumns;
-use self::local::Asking;
+use self::kept_columns::KeepColumns;
+use self::local::RowSettings;
 use self::target::{Existing, Target};
 use super::Global;
 use crate::grpc::v1;
@@ -70,7 +69,7 @@ pub struct Arguments {
     /// The columns of the input that come back behind ours: all, none, or names separated by commas;
     /// one with the name of ours comes back as input_NAME
     #[arg(long, value_name = "all|none|NAME,...", default_value = "all", hide_default_value = true,
-        conflicts_with = "addresses", value_parser = kept::keep_columns)]
+        conflicts_with = "addresses", value_parser = kept_columns::keep_columns)]
     keep_columns: KeepColumns,
     /// Take line breaks within a quoted cell of a CSV; without it, a row with one is an ERROR
     #[arg(long, conflicts_with = "addresses")]
@@ -121,7 +120,7 @@ struct Plan {
     summary: Option<PathBuf>,
     existing: Existing,
     options: v1::ScreeningOptions,
-    asking: Asking,
+    row_settings: RowSettings,
     quiet: bool,
 }
 
@@ -153,9 +152,9 @@ pub fn run(
             keep: arguments.keep_columns.clone(),
             line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
         },
-        asking: Asking {
+        row_settings: RowSettings {
             form,
-            packing: target.packing,
+            compression: target.compression,
             chain: chain.to_owned(),
             evidence: options.include_evidence,
         },

@@ -48,7 +48,7 @@ async fn pages(client: &mut Client, arguments: &Arguments) -> Result<v1::ListClu
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.screening.list_cluster(request.clone()).await);
-        let page = connect::when_loaded(ask).await?;
+        let page = connect::retry_while_loading(ask).await?;
         check_page(&page.next_page_token, &all.next_page_token)?;
         let mut members = std::mem::take(&mut all.members);
         members.extend(page.members);

@@ -1,6 +1,5 @@
-//! With whom a command speaks: the server that `--server` names, else the store of the data
-//! directory, served within this process, else the server that holds that store. Opens no store
-//! that it was not asked for.
+//! Connects a command: to the server of `--server`, else to the store of the data directory within this
+//! process, else to the server that holds that store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ const LOADING: &str = "TRANSFERS_LOADING";
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub enum Reached {
+pub enum Backend {
     /// This process: it holds the store.
     Held(Arc<Engine>),
     Served(Box<Client>),
@@ -45,8 +44,8 @@ pub async fn connect_for_paths(global: &Global) -> Result<Client> {
 
 async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
     let engine = match reach(global).await? {
-        Reached::Held(engine) => engine,
-        Reached::Served(client) => return Ok(*client),
+        Backend::Held(engine) => engine,
+        Backend::Served(client) => return Ok(*client),
     };
     let settling = engine.clone();
     tokio::task::spawn_blocking(move || settling.wait_for_exposure(paths)).await??;
@@ -54,22 +53,22 @@ async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
 }
 
 /// The server or the store, for a command that can use either.
-pub async fn reach(global: &Global) -> Result<Reached> {
+pub async fn reach(global: &Global) -> Result<Backend> {
     if let Some(url) = &global.server {
-        return Ok(Reached::Served(Box::new(named(global, url).await?)));
+        return Ok(Backend::Served(Box::new(connect_to(global, url).await?)));
     }
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
     loop {
         match Engine::open(&config, Arc::new(clock::now)) {
-            Ok(engine) => return Ok(Reached::Held(engine)),
+            Ok(engine) => return Ok(Backend::Held(engine)),
             Err(error) if error.is_locked() => {}
-            Err(error) => return Err(error).with_context(|| opening(&config.data_dir)),
+            Err(error) => return Err(error).with_context(|| opening_context(&config.data_dir)),
         }
         match running(global, &config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
             Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
-            connected => return connected.map(|client| Reached::Served(Box::new(client))),
+            connected => return connected.map(|client| Backend::Served(Box::new(client))),
         }
         waited += PAUSE;
     }
@@ -78,13 +77,13 @@ pub async fn reach(global: &Global) -> Result<Reached> {
 /// The server that `--server` names, else the one that holds the store; opens no store.
 pub async fn server(global: &Global) -> Result<Client> {
     match &global.server {
-        Some(url) => named(global, url).await,
+        Some(url) => connect_to(global, url).await,
         None => running(global, &global.load_config()?.data_dir).await,
     }
 }
 
 /// Asks again while the server says that transfers are being read in, as it does after a start.
-pub async fn when_loaded<T>(
+pub async fn retry_while_loading<T>(
     mut ask: impl AsyncFnMut() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
     let mut waited = Duration::ZERO;
@@ -99,11 +98,11 @@ pub async fn when_loaded<T>(
     }
 }
 
-pub fn opening(data_dir: &Path) -> String {
+pub fn opening_context(data_dir: &Path) -> String {
     format!("opening the data directory {}", data_dir.display())
 }
 
-async fn named(global: &Global, url: &str) -> Result<Client> {
+async fn connect_to(global: &Global, url: &str) -> Result<Client> {
     Ok(Client::connect_as(url, &global.client.credentials()?).await?)
 }
 
@@ -114,22 +113,23 @@ async fn running(global: &Global, data_dir: &Path) -> Result<Client> {
         return Ok(client);
     }
     let file = endpoint::path(data_dir);
-    let found = endpoint::read(data_dir)
-        .with_context(|| format!("{}, and {} cannot be read", locked(data_dir), file.display()))?;
+    let found = endpoint::read(data_dir).with_context(|| {
+        format!("{}, and {} cannot be read", locked_message(data_dir), file.display())
+    })?;
     let Some(url) = found else {
         return Err(anyhow!(
             "{}, and {} does not exist, so no server can be asked in its place",
-            locked(data_dir),
+            locked_message(data_dir),
             file.display()
         ));
     };
-    named(global, &url).await.with_context(|| {
-        format!("{}, and {} names no server that answers", locked(data_dir), file.display())
+    connect_to(global, &url).await.with_context(|| {
+        format!("{}, and {} names no server that answers", locked_message(data_dir), file.display())
     })
 }
 
 /// That another process has the store.
-pub fn locked(data_dir: &Path) -> String {
+pub fn locked_message(data_dir: &Path) -> String {
     format!("the data directory {} is in use by another process", data_dir.display())
 }
 
@@ -148,8 +148,8 @@ mod tests {
         let mut answers = vec![Err(error("NOT_LOADED")), Ok(7), Err(error(LOADING))];
         let mut ask = || answers.pop().unwrap();
         let runtime = crate::cli::runtime().unwrap();
-        assert_eq!(runtime.block_on(when_loaded(async || ask())), Ok(7));
-        assert_eq!(runtime.block_on(when_loaded(async || ask())), Err(error("NOT_LOADED")));
+        assert_eq!(runtime.block_on(retry_while_loading(async || ask())), Ok(7));
+        assert_eq!(runtime.block_on(retry_while_loading(async || ask())), Err(error("NOT_LOADED")));
     }
 
     fn refusal(data_dir: &Path) -> String {

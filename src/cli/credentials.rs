@@ -1,5 +1,5 @@
-//! How a command proves itself to a server: files and variables, read and never shown. A token is no
-//! flag's value, which others on the machine could see.
+//! Credentials of a command, from files and variables. There is no flag for a token, because other users
+//! of the machine could see its value.
 
 use std::fs::File;
 use std::io::Read;

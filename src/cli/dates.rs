@@ -1,4 +1,4 @@
-//! Dates on the command line. Takes the present moment as an argument: no clock of its own.
+//! Parses dates and times of the command line.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};

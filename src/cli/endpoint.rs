@@ -1,6 +1,6 @@
-//! The files `endpoint` and `socket` in the data directory: where the server that holds the store
-//! can be asked, by anybody and by the directory's owner. Made when the server listens, removed when
-//! it ends well; after a crash they stay behind, so that their presence alone proves nothing.
+//! The files `endpoint` and `socket` in the data directory, by which commands find the server that holds
+//! the store. They are created when the server listens and removed at a graceful shutdown. After a crash
+//! they remain, so their presence proves nothing.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Read, Write};

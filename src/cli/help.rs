@@ -1,18 +1,20 @@
-//! The commands as clap knows them, with the options hidden that do nothing for a command. They are
-//! still taken there, so that an alias with `--config` serves for every command.
+//! The definition of the command line, with options hidden where they have no effect. Hidden options are
+//! still accepted, so that an alias with `--config` works for every command.
 
 use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 
-/// Options that name a server and what it is shown.
+/// Options for the connection to a server.
 const CONNECTION: [&str; 5] = ["server", "ca", "token_file", "client_certificate", "client_key"];
 
-/// Options that name a store, its settings and the log.
+/// Options for the store, its settings and the log.
 const STORE: [&str; 4] = ["data_dir", "config", "set", "log"];
 
 /// Commands that connect to no server.
-const WITHOUT_SERVER: [&[&str]; 7] = [
+const WITHOUT_SERVER: [&[&str]; 9] = [
+    &["completions"],
+    &["man"],
     &["serve"],
     &["report"],
     &["address"],
@@ -23,8 +25,8 @@ const WITHOUT_SERVER: [&[&str]; 7] = [
 ];
 
 /// Commands that open no store either.
-const WITHOUT_STORE: [&[&str]; 4] =
-    [&["report"], &["address"], &["identity"], &["policy", "check"]];
+const WITHOUT_STORE: [&[&str]; 6] =
+    [&["completions"], &["man"], &["report"], &["address"], &["identity"], &["policy", "check"]];
 
 /// Returns the definition of the command line.
 pub fn command() -> Command {
@@ -40,11 +42,11 @@ pub fn command() -> Command {
     all.fold(command.clone(), |command, (path, hidden)| hide(command, path, hidden))
 }
 
-/// Gives the command at `path` its own, hidden definition of options that it would inherit.
+/// Hides inherited options at `path`, by adding hidden definitions of them.
 fn hide(command: Command, path: &[&'static str], hidden: &[Arg]) -> Command {
     match path.split_first() {
         None => command.args(hidden),
-        // `mut_subcommand` would put it behind the others.
+        // `mut_subcommand` would move it behind the others.
         Some((name, rest)) => command.mut_subcommands(|inner| {
             if inner.get_name() == *name { hide(inner, rest, hidden) } else { inner }
         }),

@@ -1,4 +1,4 @@
-//! `identity`: makes what a caller proves itself by. Keeps nothing, and asks no server.
+//! `identity`: creates a bearer token and its hash.
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::output::Output;
 use super::text::hex;
-use crate::config::check_name;
+use crate::config::check_identity_name;
 
 /// How many random bytes a token has.
 const LENGTH: usize = 32;
@@ -32,9 +32,9 @@ enum Command {
     },
 }
 
-/// A token as it is shown once. No message of the proto: no server knows it.
+/// A new token as shown once.
 #[derive(Serialize)]
-struct Made<'a> {
+struct NewToken<'a> {
     name: &'a str,
     token: String,
     hash: String,
@@ -46,17 +46,17 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     getrandom::fill(&mut random).context("the operating system gives no random bytes")?;
     let token = hex(random);
     let hash = format!("sha256:{}", hex(Sha256::digest(&token)));
-    let made = Made { name, token, hash };
-    output.show(&made, |_| text(&made))?;
+    let token = NewToken { name, token, hash };
+    output.show(&token, |_| text(&token))?;
     Ok(0)
 }
 
 fn name(text: &str) -> Result<String, String> {
-    check_name(text).map(|()| text.to_owned())
+    check_identity_name(text).map(|()| text.to_owned())
 }
 
-fn text(made: &Made<'_>) -> String {
-    let Made { name, token, hash } = made;
+fn text(token: &NewToken<'_>) -> String {
+    let NewToken { name, token, hash } = token;
     format!(
         "token  {token}\n\
          hash   {hash}\n\

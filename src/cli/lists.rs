@@ -6,7 +6,7 @@ mod check_source;
 mod export;
 pub(super) mod force;
 pub(super) mod import;
-mod last_look;
+mod last_seen;
 mod pages;
 mod party;
 mod refresh;

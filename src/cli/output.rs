@@ -1,5 +1,4 @@
-//! Answers on standard output, text for people or JSON for machines, and files that appear whole or
-//! not at all. Builds neither text nor messages.
+//! Writes answers to standard output, as text or JSON, and files atomically.
 
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -45,14 +44,14 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
 
 /// Says a fault on standard error, its hostile characters escaped: servers' words and lists' are among
 /// them. Where nobody reads that, the exit status still tells.
-pub fn complain(fault: &str) {
+pub fn print_error(fault: &str) {
     let line = format!("{}\n", escape_lines(fault));
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// An error with its causes, each once: libraries repeat the words of a cause in their own, and speak
 /// of their transport.
-pub fn told(error: &anyhow::Error) -> String {
+pub fn error_text(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let words = cause.to_string();
@@ -99,7 +98,7 @@ mod tests {
             for cause in causes {
                 error = error.context(*cause);
             }
-            assert_eq!(told(&error), want);
+            assert_eq!(error_text(&error), want);
         };
         check(&["one"], "one");
         check(&["one", "two"], "one: two");

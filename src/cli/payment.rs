@@ -1,5 +1,4 @@
-//! `payment`: both sides of a payment in, an answer on each address and on the whole out. Decides
-//! nothing: the exit status is the server's decision.
+//! `payment`: screens both sides of a payment. The exit status is the server's decision.
 
 mod amount;
 
@@ -13,7 +12,7 @@ use crate::exposure::MAX_HOPS;
 use crate::grpc::client::answer;
 use crate::grpc::v1;
 use amount::PaymentAsset;
-use render::payment::Told;
+use render::payment::PaymentHeading;
 
 /// The arguments of `payment`.
 #[derive(Debug, Args)]
@@ -84,7 +83,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
             "the server gave {} answers to {asked} addresses",
             response.addresses.len()
         );
-        let told = Told {
+        let told = PaymentHeading {
             request: &request,
             decimals: asset.rule.map(|rule| rule.decimals.into()),
             symbol: asset.rule.map_or("", |rule| &rule.symbol),
@@ -98,10 +97,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
 /// The worst of the whole and of every answer.
 fn verdict(response: &v1::ScreenPaymentResponse) -> Verdict {
     let items = response.addresses.iter().map(|address| match &address.item {
-        Some(item) => Verdict::of(item),
+        Some(item) => Verdict::from_item(item),
         None => Verdict::Error,
     });
-    items.fold(Verdict::of_decision(response.decision()), Verdict::max)
+    items.fold(Verdict::from_decision(response.decision()), Verdict::max)
 }
 
 fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenPaymentRequest {

@@ -1,5 +1,4 @@
-//! `policy`: the commands on policies, and those that need one call only. What a policy says is
-//! known in `screening`.
+//! `policy`: the commands on policies.
 
 pub(super) mod diff;
 pub(super) mod explanation;
@@ -83,7 +82,7 @@ fn check(files: &[PathBuf]) -> Result<u8> {
                 output::write(shown.as_bytes())?;
             }
             Err(faults) => {
-                output::complain(&faults.to_string());
+                output::print_error(&faults.to_string());
                 status = 1;
             }
         }
@@ -108,7 +107,7 @@ fn explain(file: Option<PathBuf>, output: Output, global: &Global) -> Result<u8>
             anyhow::Ok((policy, Some(response)))
         })?,
     };
-    let explained = Explained { explanation: Explanation::of(&policy), in_force };
+    let explained = Explained { explanation: Explanation::new(&policy), in_force };
     output.show(&explained, |style| {
         render::policy::text(&explained.explanation, explained.in_force.as_ref(), style)
     })?;

@@ -1,5 +1,4 @@
-//! How far the reading of a file is, on standard error: one line redrawn on a terminal, a plain line now and
-//! then elsewhere. Counts nothing itself.
+//! The progress line on standard error: redrawn on a terminal, a plain line now and then elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Messages of the proto as text and pages for people. Every string of a list or a server goes
-//! through [`super::text::escape`]. Asks nothing and prints nothing.
+//! Renders messages of the proto as text and pages. Every string of a list or a server goes through
+//! [`super::text::escape`].
 
 pub mod brief;
 pub mod changes;

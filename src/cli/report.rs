@@ -1,5 +1,5 @@
-//! `report`: a batch's result as one page that an officer can file. Reads the files, holds the
-//! summary against the rows, and writes; draws nothing itself ([`page`]).
+//! `report`: writes a batch's result as one page to file ([`page`]), after checking the summary against
+//! the rows.
 
 mod agreement;
 mod gathered;

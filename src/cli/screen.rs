@@ -1,5 +1,4 @@
-//! `screen`: addresses in, answers and an exit status out. Decides nothing: the exit status is
-//! the server's decision.
+//! `screen`: screens addresses. The exit status is the server's decision.
 
 use anyhow::{Result, anyhow, ensure};
 use clap::builder::NonEmptyStringValueParser;
@@ -121,7 +120,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
             if let Some(expected) = arguments.expect {
                 expected.check(addresses, &response.items)?;
             }
-            verdict = response.items.iter().map(Verdict::of).fold(verdict, Verdict::max);
+            verdict = response.items.iter().map(Verdict::from_item).fold(verdict, Verdict::max);
         }
         Ok(if arguments.expect.is_some() { 0 } else { verdict.exit_status() })
     })
@@ -185,15 +184,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn of(item: &v1::ScreeningItem) -> Self {
+    pub fn from_item(item: &v1::ScreeningItem) -> Self {
         match &item.outcome {
-            Some(Outcome::Screening(screening)) => Self::of_decision(screening.decision()),
+            Some(Outcome::Screening(screening)) => Self::from_decision(screening.decision()),
             Some(Outcome::Error(_)) | None => Self::Error,
         }
     }
 
     /// Of a decision. One that this program does not know must not pass for a milder one.
-    pub fn of_decision(decision: v1::Decision) -> Self {
+    pub fn from_decision(decision: v1::Decision) -> Self {
         match decision {
             v1::Decision::Allow => Self::Allow,
             v1::Decision::Review => Self::Review,
@@ -232,7 +231,7 @@ mod tests {
         let unsaid = decided(0);
         let empty = v1::ScreeningItem { outcome: None };
         let check = |items: &[&v1::ScreeningItem], want: u8| {
-            let verdict = items.iter().map(|item| Verdict::of(item)).max();
+            let verdict = items.iter().map(|item| Verdict::from_item(item)).max();
             assert_eq!(verdict.map(Verdict::exit_status), Some(want), "{items:?}");
         };
         check(&[&allow], 0);

@@ -1,8 +1,7 @@
-//! `serve`: the server's life from the first log line to the last. Answers nothing itself.
+//! `serve`: starts the server, handles its signals, and shuts it down.
 
 mod descriptors;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +22,7 @@ use crate::grpc::serve::accept::Listener;
 use crate::grpc::serve::tls::Tls;
 use crate::telemetry;
 
-/// How long work that nobody waits for any more may go on at the end of the process: a source that
-/// is being read, a search. What was not published by then never was.
+/// How long background work (reading a source, a search) may take at the end of the process.
 const LAST: Duration = Duration::from_secs(3);
 
 /// The arguments of `serve`.
@@ -44,10 +42,10 @@ pub struct Arguments {
     allow_anonymous: bool,
 }
 
-/// Serves until asked to end.
+/// Serves until a signal.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     if global.server.is_some() {
-        return Err(anyhow!("--server names a server to ask: serve takes --listen"));
+        return Err(anyhow!("--server is for client commands: use --listen"));
     }
     let Arguments { listen, offline, allow_stale, allow_anonymous } = arguments;
     let serving = true;
@@ -66,19 +64,23 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let begun = Instant::now();
     runtime.shutdown_timeout(LAST);
     if begun.elapsed() >= LAST {
-        warn!("work that did not end is cut off");
+        warn!("background work aborted");
     }
     served?;
-    info!("ended");
+    info!("server stopped");
     Ok(0)
 }
 
 async fn serve(config: &Config) -> Result<()> {
-    // Before anything else, so that no signal finds the default handler in place.
+    // First, so that no signal meets the default handler.
     let signals = Signals::new()?;
-    info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "starting");
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %config.data_dir.display(),
+        "server starting"
+    );
     if clock::is_set() {
-        warn!("the time stands still: a variable for tests sets it");
+        warn!("clock fixed by a variable for tests");
     }
     let mut taken = config.clone();
     taken.limits.connections = descriptors::room_for(config.limits.connections);
@@ -86,7 +88,9 @@ async fn serve(config: &Config) -> Result<()> {
     let engine = match Engine::open(config, Arc::new(clock::now)) {
         Ok(engine) => engine,
         Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
-        Err(error) => return Err(error).with_context(|| connect::opening(&config.data_dir)),
+        Err(error) => {
+            return Err(error).with_context(|| connect::opening_context(&config.data_dir));
+        }
     };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -95,7 +99,7 @@ async fn serve(config: &Config) -> Result<()> {
     let url = endpoint::url(bound, tls.is_some());
     if let Err(error) = endpoint::write(&config.data_dir, &url) {
         let path = endpoint::path(&config.data_dir);
-        warn!(path = %path.display(), %error, "the endpoint file is not written: commands need --server");
+        warn!(path = %path.display(), %error, "endpoint file not written, commands need --server");
     }
 
     let operations = match config.operations {
@@ -112,7 +116,7 @@ async fn serve(config: &Config) -> Result<()> {
     let (ask, asked) = oneshot::channel();
     let on_second = {
         let (data_dir, url) = (config.data_dir.clone(), url.clone());
-        // Nothing to be done about a failure in this moment: the process ends.
+        // Errors are ignored: the process is about to exit.
         move || drop(endpoint::remove(&data_dir, &url))
     };
     let watch = tokio::spawn(signals.watch(ask, on_second));
@@ -120,7 +124,7 @@ async fn serve(config: &Config) -> Result<()> {
         Some(tls) => Listener::Tls(listener, Arc::new(tls)),
         None => Listener::Tcp(listener),
     }];
-    listeners.extend(owners_socket(&config.data_dir)?.map(Listener::Unix));
+    listeners.extend(bind_owners_socket(&config.data_dir).map(Listener::Unix));
     let asked = async { drop(asked.await) };
     let served = grpc::serve::serve(engine, taken, listeners, operations, asked).await;
     watch.abort();
@@ -128,7 +132,7 @@ async fn serve(config: &Config) -> Result<()> {
     let removed = endpoint::remove_socket(&config.data_dir)
         .and_then(|()| endpoint::remove(&config.data_dir, &url));
     if let Err(error) = removed {
-        warn!(%error, "the endpoint file or the socket is not removed");
+        warn!(%error, "endpoint file or socket not removed");
     }
     served.context("serving")
 }
@@ -137,67 +141,59 @@ async fn listen_for_operations(address: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(address);
     let listener =
         listener.await.with_context(|| format!("listening on {address} (operations)"))?;
-    info!(address = %listener.local_addr()?, "operations: /metrics, /livez, /readyz, /startupz");
+    info!(address = %listener.local_addr()?, "operations port listening");
     Ok(listener)
 }
 
-/// The socket in the data directory, for commands of its owner; `None`, with a word about it, where
-/// the path is longer than a socket's may be.
-fn owners_socket(data_dir: &Path) -> Result<Option<UnixListener>> {
+/// Binds the socket in the data directory, for commands of its owner. Logs a warning and returns `None`
+/// if that fails: the path may be too long, or the disk full or read-only.
+fn bind_owners_socket(data_dir: &Path) -> Option<UnixListener> {
     match endpoint::bind_socket(data_dir) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            warn!(%error, "no socket in the data directory: its path is too long");
-            Ok(None)
-        }
-        // As on a disk that is full or read-only: what is loaded is served all the same.
+        Ok(socket) => Some(socket),
         Err(error) => {
-            warn!(path = %endpoint::socket(data_dir).display(), %error, "no socket in the data directory");
-            Ok(None)
+            let path = endpoint::socket(data_dir);
+            warn!(path = %path.display(), %error, "socket not created in the data directory");
+            None
         }
     }
 }
 
 fn locked(data_dir: &Path) -> anyhow::Error {
-    let locked = connect::locked(data_dir);
+    let locked = connect::locked_message(data_dir);
     match endpoint::read(data_dir) {
         Ok(Some(url)) => anyhow!("{locked}, a server at {url} by its endpoint file"),
         _ => anyhow!("{locked}"),
     }
 }
 
-/// What a person who has just started the server needs to know.
+/// Logs the address, unsafe settings, and a first command to try.
 fn announce(config: &Config, bound: SocketAddr, url: &str) {
     let beyond = !bound.ip().is_loopback();
     if beyond && config.identities.is_empty() {
         warn!(
             address = %bound,
-            "LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION (allow_anonymous): anyone who \
-             reaches this address can read the lists and replace them"
+            "reachable from other machines without authentication (allow_anonymous)"
         );
     }
     if beyond && !config.identities.is_empty() && config.tls.is_none() {
         warn!(
             address = %bound,
-            "LISTENING BEYOND THIS MACHINE WITHOUT TLS (allow_plaintext): tokens can be read on \
-             their way unless TLS is ended before this server"
+            "reachable from other machines without TLS (allow_plaintext)"
         );
     }
     if config.allow_stale {
-        warn!("STALE LISTS MAY GIVE ALLOW (allow_stale): for trials only, never to decide by");
+        warn!("stale lists may give ALLOW (allow_stale)");
     }
     if config.offline {
-        warn!(
-            "offline: only sources that are files are read, and other lists grow stale unless they \
-             are imported by hand"
-        );
+        warn!("offline, only sources that are files are read");
     }
     info!(%url, "listening");
     let data_dir = config.data_dir.display();
-    info!("ask it something: lazaretto --data-dir '{data_dir}' screen ADDRESS");
+    let command = format!("lazaretto --data-dir '{data_dir}' screen ADDRESS");
+    info!(try_command = command, "server started");
 }
 
-/// The signals that end the server.
+/// The signals that stop the server.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -211,7 +207,7 @@ impl Signals {
         })
     }
 
-    /// The next signal: its name, and the exit status that shells give for it.
+    /// Waits for a signal; returns its name and its exit status in shells.
     async fn next(&mut self) -> (&'static str, i32) {
         tokio::select! {
             _ = self.terminate.recv() => ("SIGTERM", 143),
@@ -219,14 +215,14 @@ impl Signals {
         }
     }
 
-    /// The first signal asks for an end once all calls are answered; the second ends at once.
+    /// The first signal starts a graceful shutdown, the second exits immediately.
     async fn watch(mut self, ask: oneshot::Sender<()>, on_second: impl FnOnce()) {
         let (name, _) = self.next().await;
-        info!(signal = name, "ending: calls under way are answered first; once more ends at once");
-        // The server may have ended by itself meanwhile.
+        info!(signal = name, "graceful shutdown started, a second signal exits immediately");
+        // The server may have stopped by itself meanwhile.
         let _ = ask.send(());
         let (name, status) = self.next().await;
-        warn!(signal = name, "ending at once");
+        warn!(signal = name, "exiting immediately");
         on_second();
         std::process::exit(status);
     }

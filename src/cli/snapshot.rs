@@ -1,4 +1,4 @@
-//! `snapshot`: what a snapshot id stands for.
+//! `snapshot`: shows the record of a snapshot id.
 
 use anyhow::Result;
 use clap::Args;

@@ -1,5 +1,5 @@
-//! `store`: the store as a whole. A backup is asked for like all else; a restore and a look at all
-//! values need the data directory for themselves, and ask nobody.
+//! `store`: backup, restore and verification of the store. A backup is a gRPC call; the others need the
+//! data directory for themselves.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
-use super::connect::{self, Reached};
+use super::connect::{self, Backend};
 use super::output::Output;
 use super::{Global, render, runtime};
 use crate::engine::check_named_record;
@@ -111,8 +111,8 @@ async fn reach(global: &Global) -> Result<Client> {
         known_store(&global.load_config()?.data_dir)?;
     }
     match connect::reach(global).await? {
-        Reached::Held(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
-        Reached::Served(client) => Ok(*client),
+        Backend::Held(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
+        Backend::Served(client) => Ok(*client),
     }
 }
 
@@ -146,7 +146,7 @@ fn verify(file: Option<&Path>, output: Output, global: &Global) -> Result<u8> {
             let config = global.load_config()?;
             known_store(&config.data_dir)?;
             let store = Store::open(&config.data_dir, config.cache_mib << 20)
-                .with_context(|| connect::opening(&config.data_dir))?;
+                .with_context(|| connect::opening_context(&config.data_dir))?;
             store.verify(&check_named_record)?
         }
     };

@@ -1,5 +1,4 @@
-//! Aligned columns of text. Knows nothing of what stands in them; cells must be harmless and on
-//! one line ([`super::text::escape`]).
+//! Tables of text with aligned columns. Cells must be escaped and on one line ([`super::text::escape`]).
 
 use std::fmt::Write;
 

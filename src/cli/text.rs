@@ -1,5 +1,4 @@
-//! Text for a terminal: hostile characters made harmless, and colour. Knows no
-//! message.
+//! Text for a terminal: escaping of hostile characters, wrapping, and colour.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal};

@@ -1,5 +1,5 @@
-//! `trace`: the paths between an address and listed ones, in one of several forms. Draws nothing
-//! itself ([`super::render::paths`]).
+//! `trace`: shows the paths between an address and listed ones, in one of several formats
+//! ([`super::render::paths`]).
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::domain::list::ListKind;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
-use render::paths::{self, standing::Standing};
+use render::paths::{self, trace_subject::TraceSubject};
 
 /// The arguments of `trace`.
 #[derive(Debug, Args)]
@@ -85,10 +85,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     runtime()?.block_on(async {
         let mut client = connect::connect_for_paths(global).await?;
         let ask = async || answer(client.screening.trace_exposure(request.clone()).await);
-        let response = connect::when_loaded(ask).await?;
+        let response = connect::retry_while_loading(ask).await?;
         let standing = match arguments.output {
             Form::Text | Form::Html => standing(&mut client, arguments, &response).await?,
-            Form::Json | Form::Dot | Form::Svg => Standing::default(),
+            Form::Json | Form::Dot | Form::Svg => TraceSubject::default(),
         };
         let shown = shown(arguments, &response, &standing)?;
         match &arguments.out {
@@ -105,7 +105,7 @@ async fn standing(
     client: &mut Client,
     arguments: &Arguments,
     traced: &v1::TraceExposureResponse,
-) -> Result<Standing> {
+) -> Result<TraceSubject> {
     let query = v1::AddressQuery {
         request_id: String::new(),
         address: arguments.address.clone(),
@@ -122,7 +122,7 @@ async fn standing(
         }
         snapshot => snapshot,
     };
-    Ok(Standing { screening: screened.screening.unwrap_or_default(), snapshot })
+    Ok(TraceSubject { screening: screened.screening.unwrap_or_default(), snapshot })
 }
 
 fn request(arguments: &Arguments) -> v1::TraceExposureRequest {
@@ -147,7 +147,7 @@ fn request(arguments: &Arguments) -> v1::TraceExposureRequest {
 fn shown(
     arguments: &Arguments,
     response: &v1::TraceExposureResponse,
-    standing: &Standing,
+    standing: &TraceSubject,
 ) -> Result<String> {
     let style = match arguments.out {
         None => Style::of_stdout(),

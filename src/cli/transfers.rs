@@ -237,7 +237,7 @@ async fn counterparties(client: &mut Client, arguments: Counterparties) -> Resul
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.transfers.list_counterparties(request.clone()).await);
-        let page = connect::when_loaded(ask).await?;
+        let page = connect::retry_while_loading(ask).await?;
         check_page(&page.next_page_token, &all.next_page_token)?;
         all.counterparties.extend(page.counterparties);
         all.next_page_token = page.next_page_token;

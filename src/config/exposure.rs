@@ -1,14 +1,13 @@
-//! The settings of exposure: how far it reaches, what ends or begins a path, which chains must have
-//! transfers, and what changes in the table of assets. Reads no transfer.
+//! The settings of exposure: hops, hubs, clusters, categories, requirements by chain, and assets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem};
+use super::raw_value::RawValue;
 use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, MovementKind};
@@ -24,10 +23,9 @@ pub const CHAIN_KEYS: [&str; 3] = ["required", "max_age", "common_input"];
 /// The keys of an asset.
 pub const ASSET_KEYS: [&str; 3] = ["symbol", "decimals", "floor"];
 
-/// From how many distinct counterparties on an address is a hub, unless told otherwise: in 85 real
-/// blocks of Ethereum the hot wallets of exchanges deal with 1,000 to 1,400 others in 2 to 18
-/// blocks, and so pass this within hours, while 99.9 % of the addresses deal with fewer than 30.
-/// To make a hub on purpose costs as many transfers above the dust floor.
+/// Default of `hub_limit`. In 85 real blocks of Ethereum the hot wallets of exchanges deal with 1,000 to
+/// 1,400 others in 2 to 18 blocks, and so pass this within hours; 99.9 % of the addresses deal with fewer
+/// than 30. Faking a hub costs as many transfers above the dust floor.
 const HUB_LIMIT: u32 = 10_000;
 
 /// Categories of services in GraphSense TagPacks and the INTERPOL taxonomy that they use.
@@ -40,7 +38,6 @@ const RISK_CATEGORIES: &str = "extremism, hack, investment_fraud, phishing, ponz
                                pyramid_scheme, ransomware, sanction, scam, service_hack, \
                                sextortion, terrorism, theft";
 
-/// What exposure rests on, beside lists and transfers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExposureSettings {
     /// The most hops, 1 to [`MAX_HOPS`].
@@ -48,20 +45,20 @@ pub struct ExposureSettings {
     /// An address with more distinct counterparties on a chain is a hub there, which ends paths that
     /// leave it later.
     pub hub_limit: u32,
-    /// The most keys that are taken for one owner's by common inputs.
+    /// The most keys of a common-input cluster.
     pub cluster_limit: u32,
     /// The categories of ATTRIBUTION lists whose addresses are services, which end paths.
     pub service_categories: Vec<String>,
     /// The categories of ATTRIBUTION lists whose addresses begin paths.
     pub risk_categories: Vec<String>,
-    /// Chains with terms, in the order of their CAIP-2 ids.
-    pub chains: Vec<ChainTerms>,
+    /// By CAIP-2 id.
+    pub chains: Vec<ChainRequirements>,
     pub assets: AssetTable,
 }
 
 impl ExposureSettings {
-    /// SHA-256 over all that labels depend on: hops, limits of hubs and clusters, categories, chains
-    /// without common inputs, assets.
+    /// Returns SHA-256 over all settings that labels depend on: hops, limits of hubs and clusters,
+    /// categories, chains without common inputs, assets.
     pub fn digest(&self) -> [u8; 32] {
         let no_common_input = self.no_common_input();
         let mut no_common_input: Vec<_> = no_common_input.iter().map(Chain::caip2).collect();
@@ -79,34 +76,33 @@ impl ExposureSettings {
         digest.finalize().into()
     }
 
-    /// The chains whose transactions join no keys.
+    /// Returns the chains with `common_input = false`.
     pub fn no_common_input(&self) -> BTreeSet<Chain> {
         let chains = self.chains.iter().filter(|terms| !terms.common_input);
         chains.map(|terms| terms.chain.clone()).collect()
     }
 }
 
-/// What a chain's transfers must be for a screening to be COMPLETE, and whether they join keys.
+/// The settings of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainTerms {
+pub struct ChainRequirements {
     pub chain: Chain,
-    /// The kinds of movement without which a screening of an address that fits the chain is
-    /// INCOMPLETE, where they are absent, gapped or stale; none: it is not required.
+    /// If transfers of these kinds are absent, gapped or stale, screenings of addresses of the chain are
+    /// INCOMPLETE.
     pub required: Vec<MovementKind>,
-    /// The age of the last transfer from which they are stale; `None` where they do not age.
+    /// The age at which the last transfer is stale; `None`: never.
     pub max_age: Option<Duration>,
-    /// Whether its transactions join the keys of their inputs. Says nothing on chains without inputs.
+    /// Whether transactions join the keys of their inputs. Ignored on chains without inputs.
     pub common_input: bool,
 }
 
-impl ChainTerms {
-    /// A chain of which nothing is asked.
+impl ChainRequirements {
     fn new(chain: Chain) -> Self {
         Self { chain, required: Vec::new(), max_age: None, common_input: true }
     }
 }
 
-/// An asset while its settings come in.
+/// An asset to which settings are applied.
 #[derive(Clone, Debug, Default)]
 struct AssetDraft {
     symbol: Option<String>,
@@ -115,7 +111,7 @@ struct AssetDraft {
     origin: Option<Origin>,
 }
 
-/// The settings while they come in.
+/// Exposure settings to which settings are applied.
 #[derive(Clone, Debug)]
 pub struct ExposureDraft {
     settings: ExposureSettings,
@@ -128,46 +124,46 @@ impl ExposureDraft {
             max_hops: DEFAULT_HOPS,
             hub_limit: HUB_LIMIT,
             cluster_limit: DEFAULT_CLUSTER_LIMIT,
-            service_categories: categories(SERVICE_CATEGORIES),
-            risk_categories: categories(RISK_CATEGORIES),
+            service_categories: parse_categories(SERVICE_CATEGORIES),
+            risk_categories: parse_categories(RISK_CATEGORIES),
             chains: Vec::new(),
             assets: AssetTable::built_in(),
         };
         Self { settings, assets: BTreeMap::new() }
     }
 
-    pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
+    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
         let settings = &mut self.settings;
         match key {
             "max_hops" => settings.max_hops = narrow(given.integer(1..=MAX_HOPS.into())?)?,
             "hub_limit" => settings.hub_limit = narrow(given.integer(2..=100_000_000)?)?,
             "cluster_limit" => settings.cluster_limit = narrow(given.integer(2..=1_000_000)?)?,
-            "service_categories" => settings.service_categories = categories(given.text()?),
-            "risk_categories" => settings.risk_categories = categories(given.text()?),
+            "service_categories" => settings.service_categories = parse_categories(given.text()?),
+            "risk_categories" => settings.risk_categories = parse_categories(given.text()?),
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
     }
 
-    pub fn apply_chain(&mut self, chain: &str, key: &str, given: &Given) -> Result<(), String> {
-        let chain = one_chain(chain)?;
+    pub fn apply_chain(&mut self, chain: &str, key: &str, given: &RawValue) -> Result<(), String> {
+        let chain = parse_chain(chain)?;
         let chains = &mut self.settings.chains;
         let place = match chains.iter().position(|terms| terms.chain == chain) {
             Some(place) => place,
             None => {
-                chains.push(ChainTerms::new(chain));
+                chains.push(ChainRequirements::new(chain));
                 chains.len() - 1
             }
         };
         match key {
             "required" => {
-                let kinds = required_kinds(&chains[place].chain, given)?;
+                let kinds = parse_required(&chains[place].chain, given)?;
                 chains[place].required = kinds;
             }
             "max_age" => chains[place].max_age = Some(given.duration()?),
             "common_input" => {
                 let joins = given.boolean()?;
-                has_inputs(&chains[place].chain)?;
+                check_has_inputs(&chains[place].chain)?;
                 chains[place].common_input = joins;
             }
             _ => return Err(format!("unknown key {key:?}")),
@@ -182,9 +178,10 @@ impl ExposureDraft {
         key: &str,
         setting: &Setting,
     ) -> Result<(), String> {
-        let chain = one_chain(chain)?;
-        let asset = AssetTable::asset(asset, &chain)
-            .ok_or_else(|| format!("{asset:?} is no asset of {chain}: native, or a contract"))?;
+        let chain = parse_chain(chain)?;
+        let asset = AssetTable::asset(asset, &chain).ok_or_else(|| {
+            format!("unknown asset {asset:?} of {chain}; use native or a contract")
+        })?;
         let slot = (chain.caip2().into_owned(), asset);
         let (_, draft) = self.assets.entry(slot).or_insert((chain, AssetDraft::default()));
         draft.origin = Some(setting.origin.clone());
@@ -201,13 +198,13 @@ impl ExposureDraft {
         Ok(())
     }
 
-    /// The settings, checked as a whole.
+    /// Checks the settings as a whole.
     pub fn finish(mut self, problems: &mut Vec<Problem>) -> ExposureSettings {
         self.settings.chains.sort_by_cached_key(|terms| terms.chain.caip2().into_owned());
         for ((name, asset), (chain, draft)) in self.assets {
             let known = self.settings.assets.rule(&chain, &asset).cloned();
             let at = draft.origin.clone().unwrap_or(Origin::Default);
-            match settle(draft, known) {
+            match merge_asset(draft, known) {
                 Ok(rule) => self.settings.assets.set(chain, asset, rule),
                 Err((origin, message)) => {
                     let message = format!("assets.{name}.{asset}: {message}");
@@ -219,8 +216,8 @@ impl ExposureDraft {
     }
 }
 
-/// The kinds that `true`, `false` or a string of names stands for.
-fn required_kinds(chain: &Chain, given: &Given) -> Result<Vec<MovementKind>, String> {
+/// Parses `required`: `true`, `false` or a string of kinds.
+fn parse_required(chain: &Chain, given: &RawValue) -> Result<Vec<MovementKind>, String> {
     if let Ok(required) = given.boolean() {
         let kinds = MovementKind::required_of(chain);
         return Ok(if required { kinds.to_vec() } else { Vec::new() });
@@ -240,17 +237,17 @@ fn required_kinds(chain: &Chain, given: &Given) -> Result<Vec<MovementKind>, Str
     Ok(kinds)
 }
 
-/// Refuses chains whose transactions have no inputs, where the key would seem to do something.
-fn has_inputs(chain: &Chain) -> Result<(), String> {
+/// Fails for chains without inputs, where the key would have no effect.
+fn check_has_inputs(chain: &Chain) -> Result<(), String> {
     if chain.is_utxo() {
         Ok(())
     } else {
-        Err(format!("transactions of {chain} have no inputs: they never join keys"))
+        Err(format!("has no effect on {chain}, whose transactions have no inputs"))
     }
 }
 
-/// What an asset becomes: what was given over what was known.
-fn settle(
+/// Merges the given settings of an asset into its built-in rule.
+fn merge_asset(
     draft: AssetDraft,
     known: Option<AssetRule>,
 ) -> Result<AssetRule, (Option<Origin>, String)> {
@@ -271,11 +268,11 @@ fn settle(
     Ok(AssetRule { symbol, decimals, floor })
 }
 
-/// A decimal number of display units in smallest units, exactly; above zero.
+/// Converts a decimal number of display units to smallest units, exactly. Fails for 0.
 fn smallest_units(text: &str, decimals: u8) -> Result<Amount, String> {
     let refusal = || {
         format!(
-            "{text:?} is no amount above zero with at most {decimals} decimals, such as \"0.01\""
+            "invalid amount {text:?}; use a number above zero with at most {decimals} decimals, such as 0.01"
         )
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -289,8 +286,8 @@ fn smallest_units(text: &str, decimals: u8) -> Result<Amount, String> {
     if amount == 0 { Err(refusal()) } else { Ok(amount) }
 }
 
-/// Names parted by commas, sorted, each once.
-fn categories(text: &str) -> Vec<String> {
+/// Parses names separated by commas; sorts and deduplicates them.
+fn parse_categories(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut names: Vec<_> = names.map(str::to_owned).collect();
     names.sort();
@@ -298,9 +295,11 @@ fn categories(text: &str) -> Vec<String> {
     names
 }
 
-pub(super) fn one_chain(text: &str) -> Result<Chain, String> {
+pub(super) fn parse_chain(text: &str) -> Result<Chain, String> {
     match text.parse() {
-        Ok(Chain::AnyEvm | Chain::AnyCosmos) => Err(format!("{text:?} is a family of chains")),
+        Ok(Chain::AnyEvm | Chain::AnyCosmos) => {
+            Err(format!("{text:?} is a family of chains; name one chain"))
+        }
         Ok(chain) => Ok(chain),
         Err(error) => Err(error.to_string()),
     }

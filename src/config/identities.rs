@@ -1,15 +1,14 @@
-//! Who may ask the server what: identities with their roles, and by what each is known. Knows no
-//! call and verifies nobody.
+//! The identities of callers: their permissions and their credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::given::Given;
 use super::layers::Setting;
-use super::origin::{Origin, Problem, Sourced};
-use super::permissions::{Permission, PermissionSet, Role};
+use super::origin::{Located, Origin, Problem};
+use super::permissions::{AccessRole, Permission, PermissionSet};
+use super::raw_value::RawValue;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 
@@ -21,7 +20,7 @@ const MAX_IDENTITIES: usize = 1_000;
 /// The most tokens, and the most names of certificates, of one identity.
 const MAX_EACH: usize = 100;
 
-/// The most tokens of all identities: each call's token is compared with every one of them.
+/// The most tokens of all identities: the token of a call is compared with every one.
 const MAX_TOKENS: usize = 4_096;
 
 /// The longest name of an identity, in bytes.
@@ -62,7 +61,9 @@ impl FromStr for CertificateName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refusal = || {
-            format!("{text:?} is no name of a certificate: uri:, dns:, cn: or sha256: and the name")
+            format!(
+                "invalid certificate name {text:?}; use uri:, dns:, cn: or sha256: and the name"
+            )
         };
         if text.len() > MAX_CERTIFICATE_NAME {
             return Err(format!("a name of {} bytes, at most {MAX_CERTIFICATE_NAME}", text.len()));
@@ -73,17 +74,17 @@ impl FromStr for CertificateName {
             ("uri", name) => Ok(Self::Uri(name.to_owned())),
             ("dns", name) => Ok(Self::Dns(name.to_ascii_lowercase())),
             ("cn", name) => Ok(Self::CommonName(name.to_owned())),
-            ("sha256", _) => digest(text).map(Self::Sha256),
+            ("sha256", _) => parse_digest(text).map(Self::Sha256),
             _ => Err(refusal()),
         }
     }
 }
 
-/// Whether `name` can be an identity's.
-pub fn check_name(name: &str) -> Result<(), String> {
+/// Fails unless `name` is valid for an identity.
+pub fn check_identity_name(name: &str) -> Result<(), String> {
     let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(letter) {
-        Err(format!("a name is 1 to {MAX_NAME} of a-z, 0-9 and '-'"))
+        Err(format!("invalid name; use 1 to {MAX_NAME} of a-z, 0-9 and '-'"))
     } else {
         Ok(())
     }
@@ -93,60 +94,60 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub struct Identity {
     /// The name, of `a-z0-9-`.
     pub name: String,
-    /// Its roles, each once, in their order.
-    pub roles: Vec<Role>,
-    /// What it may do beside what its roles say. A role or a permission at least.
+    /// Sorted, without duplicates.
+    pub roles: Vec<AccessRole>,
+    /// Permissions besides those of the roles. There is at least one role or permission.
     pub permissions: Vec<Permission>,
-    /// The only lists that it may import and refresh, those among them that take
-    /// [`Permission::ImportGuardedLists`] otherwise; empty: every list that does not take that.
+    /// The only lists that it may import and refresh, guarded ones included. Empty: every list that does
+    /// not need [`Permission::ImportGuardedLists`].
     pub lists: Vec<ListId>,
-    /// The only chains whose transfers it may send, declare, take back or settle; empty: every one.
+    /// The only chains whose transfers it may send, declare, retract or settle; empty: all.
     pub chains: Vec<Chain>,
     /// SHA-256 of each of its bearer tokens.
     pub tokens: Vec<[u8; 32]>,
-    /// What its certificates are named.
+    /// Names of its client certificates.
     pub certificates: Vec<CertificateName>,
 }
 
 impl Identity {
-    /// All that it may do.
+    /// Returns the permissions of its roles and its own.
     pub fn permission_set(&self) -> PermissionSet {
         let of_roles = self.roles.iter().flat_map(|role| role.permissions());
         of_roles.chain(&self.permissions).copied().collect()
     }
 }
 
-/// An identity while its settings come in.
+/// An identity to which settings are applied.
 #[derive(Clone, Debug)]
-struct Draft {
+struct IdentityDraft {
     first: Origin,
-    /// Whether something in it was refused already.
+    /// Whether one of its settings was rejected; then no further problem is reported.
     is_refused: bool,
-    roles: Option<Sourced<Vec<Role>>>,
-    permissions: Option<Sourced<Vec<Permission>>>,
-    lists: Option<Sourced<Vec<ListId>>>,
-    chains: Option<Sourced<Vec<Chain>>>,
-    tokens: Option<Sourced<Vec<[u8; 32]>>>,
-    certificates: Option<Sourced<Vec<CertificateName>>>,
+    roles: Option<Located<Vec<AccessRole>>>,
+    permissions: Option<Located<Vec<Permission>>>,
+    lists: Option<Located<Vec<ListId>>>,
+    chains: Option<Located<Vec<Chain>>>,
+    tokens: Option<Located<Vec<[u8; 32]>>>,
+    certificates: Option<Located<Vec<CertificateName>>>,
 }
 
-impl Draft {
+impl IdentityDraft {
     fn apply(&mut self, key: Option<&str>, setting: &Setting) -> Result<(), String> {
         match key {
-            None if setting.given == Given::Table => {}
+            None if setting.given == RawValue::Table => {}
             None => return Err("must be a table of the identity's keys".to_owned()),
-            Some("roles") => self.roles = several(setting, str::parse)?,
-            Some("permissions") => self.permissions = several(setting, str::parse)?,
-            Some("lists") => self.lists = several(setting, list)?,
-            Some("chains") => self.chains = several(setting, chain)?,
-            Some("tokens") => self.tokens = several(setting, digest)?,
-            Some("certificates") => self.certificates = several(setting, str::parse)?,
+            Some("roles") => self.roles = parse_values(setting, str::parse)?,
+            Some("permissions") => self.permissions = parse_values(setting, str::parse)?,
+            Some("lists") => self.lists = parse_values(setting, parse_list_id)?,
+            Some("chains") => self.chains = parse_values(setting, parse_chain)?,
+            Some("tokens") => self.tokens = parse_values(setting, parse_digest)?,
+            Some("certificates") => self.certificates = parse_values(setting, str::parse)?,
             Some(key) => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
     }
 
-    /// What is missing, and what fits nothing else that is configured.
+    /// Returns what is missing or contradicts other settings.
     fn contradictions(&self, verifies_clients: bool) -> Vec<(&Origin, &'static str)> {
         let mut found = Vec::new();
         if self.is_refused {
@@ -158,36 +159,36 @@ impl Draft {
             found.push((&self.first, message));
         }
         if self.tokens.is_none() && self.certificates.is_none() {
-            let message = "nobody can be it: tokens or certificates are missing (lazaretto \
-                           identity token makes a token)";
+            let message = "tokens or certificates are missing (lazaretto identity token makes a \
+                           token)";
             found.push((&self.first, message));
         }
         if let Some(names) = self.certificates.as_ref().filter(|_| !verifies_clients) {
-            let message = "certificates need tls.client_ca, which they are verified against";
+            let message = "certificates need tls.client_ca to be verified";
             found.push((&names.origin, message));
         }
         found
     }
 }
 
-/// All identities while their settings come in.
+/// All identities, to which settings are applied.
 #[derive(Clone, Debug, Default)]
-pub struct Drafts(BTreeMap<String, Draft>);
+pub struct IdentityDrafts(BTreeMap<String, IdentityDraft>);
 
-impl Drafts {
-    /// Takes one setting of the identity `name`: `key` is `None` where it is named as a whole.
+impl IdentityDrafts {
+    /// Applies one setting of the identity `name`; `key` is `None` for the table itself.
     pub fn apply(
         &mut self,
         name: &str,
         key: Option<&str>,
         setting: &Setting,
     ) -> Result<(), String> {
-        check_name(name)?;
+        check_identity_name(name)?;
         if !self.0.contains_key(name) && self.0.len() >= MAX_IDENTITIES {
-            return Err(format!("there may be {MAX_IDENTITIES} identities"));
+            return Err(format!("more than {MAX_IDENTITIES} identities"));
         }
         let origin = &setting.origin;
-        let draft = self.0.entry(name.to_owned()).or_insert_with(|| Draft {
+        let draft = self.0.entry(name.to_owned()).or_insert_with(|| IdentityDraft {
             first: origin.clone(),
             is_refused: false,
             roles: None,
@@ -202,7 +203,7 @@ impl Drafts {
         applied
     }
 
-    /// The identities in the order of their names, checked as a whole.
+    /// Checks all identities together and returns them by name.
     pub fn finish(self, verifies_clients: bool, problems: &mut Vec<Problem>) -> Vec<Identity> {
         let mut tokens = BTreeMap::new();
         let mut names = BTreeMap::new();
@@ -215,8 +216,15 @@ impl Drafts {
             for (origin, message) in draft.contradictions(verifies_clients) {
                 problem(origin, message);
             }
-            let Draft {
-                first, roles, permissions, lists, chains, tokens: own, certificates, ..
+            let IdentityDraft {
+                first,
+                roles,
+                permissions,
+                lists,
+                chains,
+                tokens: own,
+                certificates,
+                ..
             } = draft;
             if let Some(own) = &own {
                 for token in &own.value {
@@ -237,7 +245,7 @@ impl Drafts {
                 }
             }
             if tokens.len() > MAX_TOKENS {
-                let message = format!("with it there are more than {MAX_TOKENS} tokens in all");
+                let message = format!("all identities together have more than {MAX_TOKENS} tokens");
                 problem(&first, &message);
                 break;
             }
@@ -255,16 +263,16 @@ impl Drafts {
     }
 }
 
-/// Words parted by commas, each read, in order and each once; at least one.
-fn several<T: Ord>(
+/// Parses values separated by commas; sorts and deduplicates them. Fails without a value.
+fn parse_values<T: Ord>(
     setting: &Setting,
     read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<Sourced<Vec<T>>>, String> {
+) -> Result<Option<Located<Vec<T>>>, String> {
     let words = setting.given.text()?.split(',').map(str::trim).filter(|word| !word.is_empty());
     let mut value = Vec::new();
     for word in words {
         if value.len() >= MAX_EACH {
-            return Err(format!("there may be {MAX_EACH}"));
+            return Err(format!("more than {MAX_EACH} values"));
         }
         value.push(read(word)?);
     }
@@ -273,24 +281,24 @@ fn several<T: Ord>(
     }
     value.sort();
     value.dedup();
-    Ok(Some(Sourced { value, origin: setting.origin.clone() }))
+    Ok(Some(Located { value, origin: setting.origin.clone() }))
 }
 
-fn list(text: &str) -> Result<ListId, String> {
+fn parse_list_id(text: &str) -> Result<ListId, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
 /// One chain, not a family.
-fn chain(text: &str) -> Result<Chain, String> {
+fn parse_chain(text: &str) -> Result<Chain, String> {
     match text.parse() {
-        Ok(Chain::AnyEvm) => Err(format!("{text:?} is a family: name its chains")),
+        Ok(Chain::AnyEvm) => Err(format!("{text:?} is a family of chains; name its chains")),
         Ok(chain) => Ok(chain),
         Err(error) => Err(format!("{error}")),
     }
 }
 
-/// `sha256:<64 hex>`. What else was given is not repeated: it may be the token itself.
-fn digest(text: &str) -> Result<[u8; 32], String> {
+/// Parses `sha256:<64 hex>`. The error does not repeat the value, which may be the token itself.
+fn parse_digest(text: &str) -> Result<[u8; 32], String> {
     let refusal = || "must be sha256: and 64 hexadecimal digits".to_owned();
     let hex = text.strip_prefix("sha256:").ok_or_else(refusal)?.as_bytes();
     let mut digest = [0; 32];
@@ -306,9 +314,9 @@ fn digest(text: &str) -> Result<[u8; 32], String> {
     Ok(digest)
 }
 
-/// Who may reach a server, as far as the configuration says.
+/// The settings that decide whether it is safe to listen.
 #[derive(Clone, Copy, Debug)]
-pub struct Reach<'a> {
+pub struct ListenSafety<'a> {
     pub listen: IpAddr,
     pub origin: &'a Origin,
     pub identities: &'a [Identity],
@@ -317,22 +325,22 @@ pub struct Reach<'a> {
     pub allow_plaintext: bool,
 }
 
-impl Reach<'_> {
-    /// Why a server must not be started so; `None` where it may.
-    pub fn danger(&self) -> Option<Problem> {
+impl ListenSafety<'_> {
+    /// Returns why a server must not start with these settings, if so.
+    pub fn problem(&self) -> Option<Problem> {
         if self.listen.is_loopback() {
             return None;
         }
         let has_tokens = self.identities.iter().any(|identity| !identity.tokens.is_empty());
         let message = if self.identities.is_empty() && !self.allow_anonymous {
-            "beyond this machine and without identities, anybody who reaches it could read the \
-             lists and replace them: configure identities (lazaretto identity token makes a token \
-             for one), or listen on 127.0.0.1, or say allow_anonymous = true (--allow-anonymous) \
-             where the network lets nobody else in"
+            "other machines reach this address, and without identities every caller could read and \
+             replace the lists: configure identities (lazaretto identity token makes a token for \
+             one), or listen on 127.0.0.1, or set allow_anonymous = true (--allow-anonymous) in a \
+             closed network"
         } else if has_tokens && !self.tls && !self.allow_plaintext {
-            "beyond this machine and without TLS, tokens could be read on their way: configure \
-             tls.certificate and tls.key, or say allow_plaintext = true where TLS is ended before \
-             this server"
+            "other machines reach this address, and without TLS tokens can be intercepted: configure \
+             tls.certificate and tls.key, or set allow_plaintext = true behind a proxy that \
+             terminates TLS"
         } else {
             return None;
         };

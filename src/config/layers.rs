@@ -1,5 +1,4 @@
-//! The layers of the configuration (file, environment, flags) as settings, in the order in which
-//! they apply. Knows how keys are written in each layer, not which keys there are.
+//! Reads the layers of the configuration (file, environment, flags) as lists of settings.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,17 +6,17 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::given::Given;
 use super::origin::{Origin, Problem};
+use super::raw_value::RawValue;
 
-/// What every variable of this program begins with.
 const PREFIX: &str = "LAZARETTO_";
 
-/// The variable that names the configuration file.
+/// The variable with the path of the configuration file.
 pub const CONFIG_VARIABLE: &str = "LAZARETTO_CONFIG";
 
-/// Variables of commands that ask a server: no keys of the configuration.
-const OF_CLIENTS: [&str; 5] = ["CA", "TOKEN", "TOKEN_FILE", "CLIENT_CERTIFICATE", "CLIENT_KEY"];
+/// Variables of client commands, which are not keys of the configuration.
+const CLIENT_VARIABLES: [&str; 5] =
+    ["CA", "TOKEN", "TOKEN_FILE", "CLIENT_CERTIFICATE", "CLIENT_KEY"];
 
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -25,24 +24,24 @@ const MAX_FILE: u64 = 1 << 20;
 /// One key with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// The key, a segment each: `["listen"]`, `["lists", "us-ofac-sdn", "url"]`.
+    /// The segments of the key: `["listen"]`, `["lists", "us-ofac-sdn", "url"]`.
     pub key: Vec<String>,
-    pub given: Given,
+    pub given: RawValue,
     pub origin: Origin,
 }
 
-pub fn file(path: &Path) -> Result<Vec<Setting>, Problem> {
+pub fn read_file(path: &Path) -> Result<Vec<Setting>, Problem> {
     let problem = |message: String| Problem { origin: Origin::File(path.to_owned(), 0), message };
     let size = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
     if size > MAX_FILE {
         return Err(problem(format!("has {size} bytes, more than {MAX_FILE}")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-    toml(path, &text)
+    parse_toml(path, &text)
 }
 
-/// The settings of a TOML text; `path` is for the origins.
-pub fn toml(path: &Path, text: &str) -> Result<Vec<Setting>, Problem> {
+/// Parses a TOML text; `path` is for the origins.
+pub fn parse_toml(path: &Path, text: &str) -> Result<Vec<Setting>, Problem> {
     let origin = |offset: usize| {
         let before = text.as_bytes().iter().take(offset);
         Origin::File(path.to_owned(), 1 + before.filter(|byte| **byte == b'\n').count())
@@ -52,13 +51,13 @@ pub fn toml(path: &Path, text: &str) -> Result<Vec<Setting>, Problem> {
         message: error.message().replace('\n', ", "),
     })?;
     let mut settings = Vec::new();
-    walk(table.get_ref(), &mut Vec::new(), &origin, &mut settings);
+    collect_settings(table.get_ref(), &mut Vec::new(), &origin, &mut settings);
     settings.sort_by_key(|(offset, _)| *offset);
     Ok(settings.into_iter().map(|(_, setting)| setting).collect())
 }
 
-/// Every table and value below `table`; the parser bounds the depth.
-fn walk(
+/// Collects every table and value below `table`. The parser bounds the depth.
+fn collect_settings(
     table: &DeTable<'_>,
     key: &mut Vec<String>,
     origin: &impl Fn(usize) -> Origin,
@@ -67,19 +66,19 @@ fn walk(
     for (name, value) in table {
         key.push(name.get_ref().clone().into_owned());
         let offset = Spanned::span(name).start;
-        let given = Given::from_toml(value.get_ref());
+        let given = RawValue::from_toml(value.get_ref());
         settings.push((offset, Setting { key: key.clone(), given, origin: origin(offset) }));
         if let DeValue::Table(inner) = value.get_ref() {
-            walk(inner, key, origin, settings);
+            collect_settings(inner, key, origin, settings);
         }
         key.pop();
     }
 }
 
-/// The settings among the variables of an environment: `LAZARETTO_LISTEN` is `listen`,
-/// `LAZARETTO_LISTS__US_OFAC_SDN__URL` is `lists.us-ofac-sdn.url`. Left out: the variable of the
-/// configuration file, those of commands that ask, and those of tests (`LAZARETTO_TEST_...`).
-pub fn environment(
+/// Returns the settings among the variables of an environment: `LAZARETTO_LISTEN` is `listen`,
+/// `LAZARETTO_LISTS__US_OFAC_SDN__URL` is `lists.us-ofac-sdn.url`. It skips the variable of the
+/// configuration file, those of client commands, and those of tests (`LAZARETTO_TEST_...`).
+pub fn read_environment(
     variables: &[(OsString, OsString)],
     problems: &mut Vec<Problem>,
 ) -> Vec<Setting> {
@@ -89,7 +88,8 @@ pub fn environment(
         let Some(rest) = name.strip_prefix(PREFIX) else {
             continue;
         };
-        if name == CONFIG_VARIABLE || rest.starts_with("TEST_") || OF_CLIENTS.contains(&rest) {
+        if name == CONFIG_VARIABLE || rest.starts_with("TEST_") || CLIENT_VARIABLES.contains(&rest)
+        {
             continue;
         }
         let origin = Origin::Variable(name.clone().into_owned());
@@ -108,29 +108,29 @@ pub fn environment(
         {
             *id = id.replace('_', "-");
         }
-        settings.push(Setting { key, given: Given::Text(value.to_owned()), origin });
+        settings.push(Setting { key, given: RawValue::Text(value.to_owned()), origin });
     }
     settings.sort_by(|a, b| a.key.cmp(&b.key));
     settings
 }
 
-/// A `--set KEY=VALUE`: the key dotted as in TOML, the value plain or a quoted TOML string.
-pub fn set_flag(argument: &str) -> Result<Setting, Problem> {
+/// Parses `--set KEY=VALUE`: a dotted key as in TOML, and a plain value or a quoted TOML string.
+pub fn parse_set(argument: &str) -> Result<Setting, Problem> {
     let Some((key, value)) = argument.split_once('=') else {
-        let message = format!("{argument:?} is not KEY=VALUE");
+        let message = format!("invalid setting {argument:?}; use KEY=VALUE");
         return Err(Problem { origin: Origin::Flag("--set".to_owned()), message });
     };
     let (key, value) = (key.trim(), value.trim());
     let origin = Origin::Flag(format!("--set {key}"));
     let given = if value.starts_with(['"', '\'']) {
         match DeValue::parse(value) {
-            Ok(value) => Given::from_toml(value.get_ref()),
+            Ok(value) => RawValue::from_toml(value.get_ref()),
             Err(error) => {
                 return Err(Problem { origin, message: error.message().to_owned() });
             }
         }
     } else {
-        Given::Text(value.to_owned())
+        RawValue::Text(value.to_owned())
     };
     let key = key.split('.').map(|segment| segment.trim().to_owned()).collect();
     Ok(Setting { key, given, origin })

@@ -1,9 +1,8 @@
-//! The limits of the server: how much it takes at once, how long it waits for whom, and how it
-//! ends. Enforces none of them.
+//! The limits and timeouts of the server, and its shutdown times.
 
 use std::time::Duration;
 
-use super::given::Given;
+use super::raw_value::RawValue;
 
 /// The keys of `limits`, in the order of the example file.
 pub const KEYS: [&str; 14] = [
@@ -25,40 +24,40 @@ pub const KEYS: [&str; 14] = [
 
 pub const DRAIN_KEYS: [&str; 2] = ["delay", "timeout"];
 
-/// The longest of the times, so that sums of them stay small.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest timeout, so that sums of timeouts do not overflow.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the server takes at once, and for whom it waits how long.
+/// The limits and timeouts of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once; more are closed at once.
+    /// Open connections; further ones are closed immediately.
     pub connections: usize,
-    /// Calls under way at once; more are refused.
+    /// Calls in flight; further ones are rejected.
     pub calls: usize,
-    /// Calls under way at once on one connection; HTTP/2 tells the client.
+    /// Calls in flight on one connection, announced to the client by HTTP/2.
     pub calls_per_connection: u32,
-    /// Batches in work at once; others wait for their turn.
+    /// Batches that run at once; others queue.
     pub batches: usize,
-    /// Calls that search the graph in work at once; others wait for their turn.
+    /// Graph searches that run at once; others queue.
     pub searches: usize,
-    /// Streams open at once; more are refused.
+    /// Open streams; further ones are rejected.
     pub streams: usize,
-    /// From the accepted connection to the first bytes of HTTP/2, TLS included.
+    /// From accepting a connection to its first bytes of HTTP/2, TLS included.
     pub handshake_timeout: Duration,
-    /// How long a reader may take nothing, or a writer pause within a message.
+    /// How long a peer may read nothing, or pause within a message.
     pub stall_timeout: Duration,
-    /// The most time for a call that is no stream.
+    /// The deadline of calls other than streams.
     pub call_timeout: Duration,
-    /// How often a connection on which nothing is heard is asked whether it is alive.
+    /// The interval of HTTP/2 pings on an idle connection.
     pub keepalive: Duration,
-    /// The memory of messages on their way in and answers on their way out, in MiB; beyond it the
-    /// slowest peers lose their calls, and then more is refused.
+    /// Memory of messages in flight, in MiB. Above it the calls of the slowest peers are cut off, then
+    /// new calls are rejected.
     pub message_mib: usize,
-    /// The same for one caller.
+    /// The same, per caller.
     pub message_mib_per_caller: usize,
-    /// The memory of one list with the rows that it keeps, in MiB; a publication beyond it is refused.
+    /// Memory of one list with its superseded rows, in MiB; a larger publication is rejected.
     pub list_mib: usize,
-    /// The same for all lists that came by hand, after an import by hand.
+    /// The same for all manually imported lists, checked at each manual import.
     pub lists_mib: usize,
 }
 
@@ -84,22 +83,24 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
+    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
         match key {
-            "connections" => self.connections = count(given, 100_000)?,
-            "calls" => self.calls = count(given, 1_000_000)?,
-            "calls_per_connection" => self.calls_per_connection = count(given, 10_000)? as u32,
-            "batches" => self.batches = count(given, 1_000)?,
-            "searches" => self.searches = count(given, 256)?,
-            "streams" => self.streams = count(given, 100_000)?,
-            "handshake_timeout" => self.handshake_timeout = time(given)?,
-            "stall_timeout" => self.stall_timeout = time(given)?,
-            "call_timeout" => self.call_timeout = time(given)?,
-            "keepalive" => self.keepalive = time(given)?,
-            "message_mib" => self.message_mib = mebibytes(given)?,
-            "message_mib_per_caller" => self.message_mib_per_caller = mebibytes(given)?,
-            "list_mib" => self.list_mib = mebibytes(given)?,
-            "lists_mib" => self.lists_mib = mebibytes(given)?,
+            "connections" => self.connections = parse_count(given, 100_000)?,
+            "calls" => self.calls = parse_count(given, 1_000_000)?,
+            "calls_per_connection" => {
+                self.calls_per_connection = parse_count(given, 10_000)? as u32
+            }
+            "batches" => self.batches = parse_count(given, 1_000)?,
+            "searches" => self.searches = parse_count(given, 256)?,
+            "streams" => self.streams = parse_count(given, 100_000)?,
+            "handshake_timeout" => self.handshake_timeout = parse_timeout(given)?,
+            "stall_timeout" => self.stall_timeout = parse_timeout(given)?,
+            "call_timeout" => self.call_timeout = parse_timeout(given)?,
+            "keepalive" => self.keepalive = parse_timeout(given)?,
+            "message_mib" => self.message_mib = parse_mebibytes(given)?,
+            "message_mib_per_caller" => self.message_mib_per_caller = parse_mebibytes(given)?,
+            "list_mib" => self.list_mib = parse_mebibytes(given)?,
+            "lists_mib" => self.lists_mib = parse_mebibytes(given)?,
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
@@ -108,10 +109,10 @@ impl Limits {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// How long the server goes on as before after it was asked to end and said that it is not
-    /// ready any more, so that nobody is sent there when it stops.
+    /// How long the server keeps accepting calls after the signal while it reports not ready, so that
+    /// load balancers stop sending calls.
     pub delay: Duration,
-    /// How long calls under way may take after that.
+    /// How long calls in flight may take after that.
     pub timeout: Duration,
 }
 
@@ -122,37 +123,37 @@ impl Default for Drain {
 }
 
 impl Drain {
-    pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
+    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
         match key {
-            "delay" => self.delay = bounded(given.duration()?)?,
-            "timeout" => self.timeout = bounded(given.duration()?)?,
+            "delay" => self.delay = check_bound(given.duration()?)?,
+            "timeout" => self.timeout = check_bound(given.duration()?)?,
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
     }
 }
 
-/// One processor serves; searches have the others.
+/// Returns the number of processors without the one that serves; at least 1.
 fn spare_processors() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     processors.saturating_sub(1).max(1)
 }
 
-fn count(given: &Given, most: u64) -> Result<usize, String> {
+fn parse_count(given: &RawValue, most: u64) -> Result<usize, String> {
     Ok(given.integer(1..=most)? as usize)
 }
 
-/// An amount of memory: the largest message needs 8 times its 16 MiB, and 2 MiB.
-fn mebibytes(given: &Given) -> Result<usize, String> {
+/// Parses an amount of memory. At least 130: the largest message needs 8 times its 16 MiB, and 2 MiB.
+fn parse_mebibytes(given: &RawValue) -> Result<usize, String> {
     Ok(given.integer(130..=1 << 20)? as usize)
 }
 
-/// A time that is not zero: zero would refuse everybody.
-fn time(given: &Given) -> Result<Duration, String> {
-    let time = bounded(given.duration()?)?;
+/// Parses a timeout; fails for zero, which would reject every call.
+fn parse_timeout(given: &RawValue) -> Result<Duration, String> {
+    let time = check_bound(given.duration()?)?;
     if time.is_zero() { Err("must not be zero".to_owned()) } else { Ok(time) }
 }
 
-fn bounded(time: Duration) -> Result<Duration, String> {
-    if time > LONGEST { Err("must be at most 1d".to_owned()) } else { Ok(time) }
+fn check_bound(time: Duration) -> Result<Duration, String> {
+    if time > MAX_TIMEOUT { Err("must be at most 1d".to_owned()) } else { Ok(time) }
 }

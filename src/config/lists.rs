@@ -1,5 +1,4 @@
-//! The configured lists: the built-in ones, what the layers change in them, and whether the
-//! outcome makes sense. Reads no source.
+//! The configured lists: built-in lists, settings applied to them, and checks of the result.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,10 +6,10 @@ use std::time::Duration;
 
 use ureq::http::header::{HeaderName, HeaderValue};
 
-use super::given::Given;
 use super::layers::Setting;
-use super::origin::{Origin, Problem, Sourced};
-use crate::domain::duration::span as span_in_words;
+use super::origin::{Located, Origin, Problem};
+use super::raw_value::RawValue;
+use crate::domain::duration::span as format_duration;
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::publication::MAX_SHRINK_WINDOW;
 use crate::refresh::{
@@ -43,17 +42,17 @@ pub const KEYS: [&str; 20] = [
     "max_not_understood",
 ];
 
-/// OFAC's service; what it publishes is redirected to a short-lived signed address.
+/// OFAC's service. Its files redirect to short-lived signed URLs.
 const OFAC: &str = "https://sanctionslistservice.ofac.treas.gov";
 
-/// Where it has files: as documented, and as before.
+/// Its folders of files: the documented one, and the former one.
 const OFAC_FOLDERS: [&str; 2] = ["api/download", "api/PublicationPreview/exports"];
 
-/// The value of `probe_url` that takes a built-in one away.
+/// The value of `probe_url` that turns a built-in probe off.
 const NO_PROBE: &str = "none";
 
 const PROBE_INTERVAL: Duration = Duration::from_secs(60);
-/// The shortest interval between two questions for a new publication.
+/// The shortest `probe_interval`.
 const MIN_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most URLs of a list.
@@ -66,80 +65,80 @@ const MAX_SHRINK: f64 = 0.25;
 const MAX_NOT_UNDERSTOOD: f64 = 0.05;
 const SHRINK_WINDOW: Duration = Duration::from_secs(30 * 86_400);
 
-/// The shortest interval between two looks at a source.
+/// The shortest `refresh_interval`.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest interval and age.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 86_400);
 
-/// A list while its settings come in.
+/// A list to which settings are applied.
 #[derive(Clone, Debug, Default)]
-struct Draft {
+struct ListDraft {
     first: Option<Origin>,
-    enabled: Option<Sourced<bool>>,
-    name: Option<Sourced<String>>,
-    kind: Option<Sourced<ListKind>>,
-    urls: Option<Sourced<Vec<String>>>,
-    mirrors: Option<Sourced<Vec<String>>>,
-    user_agent: Option<Sourced<String>>,
-    headers: Option<Sourced<Vec<(HeaderName, HeaderValue)>>>,
-    headers_file: Option<Sourced<PathBuf>>,
-    /// Without a value: none is asked.
-    probe_url: Option<Sourced<Option<String>>>,
-    probe_interval: Option<Sourced<Duration>>,
-    path: Option<Sourced<PathBuf>>,
-    format: Option<Sourced<Format>>,
-    required: Option<Sourced<bool>>,
-    is_static: Option<Sourced<bool>>,
-    refresh_interval: Option<Sourced<Duration>>,
-    max_age: Option<Sourced<Duration>>,
-    allow_empty: Option<Sourced<bool>>,
-    max_shrink: Option<Sourced<f64>>,
-    shrink_window: Option<Sourced<Duration>>,
-    max_not_understood: Option<Sourced<f64>>,
+    enabled: Option<Located<bool>>,
+    name: Option<Located<String>>,
+    kind: Option<Located<ListKind>>,
+    urls: Option<Located<Vec<String>>>,
+    mirrors: Option<Located<Vec<String>>>,
+    user_agent: Option<Located<String>>,
+    headers: Option<Located<Vec<(HeaderName, HeaderValue)>>>,
+    headers_file: Option<Located<PathBuf>>,
+    /// With the value `None`: no probe.
+    probe_url: Option<Located<Option<String>>>,
+    probe_interval: Option<Located<Duration>>,
+    path: Option<Located<PathBuf>>,
+    format: Option<Located<Format>>,
+    required: Option<Located<bool>>,
+    is_static: Option<Located<bool>>,
+    refresh_interval: Option<Located<Duration>>,
+    max_age: Option<Located<Duration>>,
+    allow_empty: Option<Located<bool>>,
+    max_shrink: Option<Located<f64>>,
+    shrink_window: Option<Located<Duration>>,
+    max_not_understood: Option<Located<f64>>,
 }
 
-/// All lists while their settings come in.
+/// All lists, to which settings are applied.
 #[derive(Clone, Debug)]
-pub struct Drafts(BTreeMap<ListId, Draft>);
+pub struct ListDrafts(BTreeMap<ListId, ListDraft>);
 
-impl Drafts {
+impl ListDrafts {
     pub fn built_in() -> Self {
-        let ofac = |name: &str, file: &str| Draft {
+        let ofac = |name: &str, file: &str| ListDraft {
             first: Some(Origin::Default),
-            name: default(name.to_owned()),
-            kind: default(ListKind::Sanctions),
-            urls: default(OFAC_FOLDERS.map(|folder| format!("{OFAC}/{folder}/{file}")).into()),
-            ..Draft::default()
+            name: by_default(name.to_owned()),
+            kind: by_default(ListKind::Sanctions),
+            urls: by_default(OFAC_FOLDERS.map(|folder| format!("{OFAC}/{folder}/{file}")).into()),
+            ..ListDraft::default()
         };
-        let sdn = Draft {
-            required: default(true),
-            probe_url: default(Some(format!("{OFAC}/changes/latest"))),
+        let sdn = ListDraft {
+            required: by_default(true),
+            probe_url: by_default(Some(format!("{OFAC}/changes/latest"))),
             ..ofac("OFAC Specially Designated Nationals", "SDN_ADVANCED.XML")
         };
-        // It rarely holds an address at all.
-        let consolidated = Draft {
-            allow_empty: default(true),
+        // It rarely has any address.
+        let consolidated = ListDraft {
+            allow_empty: by_default(true),
             ..ofac("OFAC Consolidated Non-SDN", "CONS_ADVANCED.XML")
         };
-        let advisories = Draft {
+        let advisories = ListDraft {
             first: Some(Origin::Default),
-            name: default("Advisories on the Lazarus Group".to_owned()),
-            kind: default(ListKind::Advisory),
-            is_static: default(true),
-            ..Draft::default()
+            name: by_default("Advisories on the Lazarus Group".to_owned()),
+            kind: by_default(ListKind::Advisory),
+            is_static: by_default(true),
+            ..ListDraft::default()
         };
         let built_in = [
             ("us-ofac-sdn", sdn),
             ("us-ofac-cons", consolidated),
             ("lazarus-advisories", advisories),
         ];
-        let named = |(id, draft): (&str, Draft)| {
+        let named = |(id, draft): (&str, ListDraft)| {
             (id.parse().expect("the ids above are list ids: a test reads them"), draft)
         };
         Self(built_in.into_iter().map(named).collect())
     }
 
-    /// Takes one setting of the list `id`: `key` is `None` where the list as a whole is named.
+    /// Applies one setting of the list `id`; `key` is `None` for the table itself.
     pub fn apply(&mut self, id: &str, key: Option<&str>, setting: &Setting) -> Result<(), String> {
         let id: ListId = id.parse().map_err(|error| format!("{error}"))?;
         if key.is_some_and(|key| !KEYS.contains(&key)) {
@@ -148,13 +147,13 @@ impl Drafts {
         let draft = self.0.entry(id).or_default();
         draft.first.get_or_insert_with(|| setting.origin.clone());
         match (key, &setting.given) {
-            (Some(key), given) => draft.apply(key, given, &setting.origin),
-            (None, Given::Table) => Ok(()),
+            (Some(key), given) => draft.apply_key(key, given, &setting.origin),
+            (None, RawValue::Table) => Ok(()),
             (None, _) => Err("must be a table of the list's keys".to_owned()),
         }
     }
 
-    /// The lists that are enabled, in the order of their ids.
+    /// Checks the lists and returns the enabled ones by id.
     pub fn finish(self, problems: &mut Vec<Problem>) -> Vec<ListSettings> {
         let mut lists = Vec::new();
         for (id, draft) in self.0 {
@@ -164,7 +163,9 @@ impl Drafts {
             let before = problems.len();
             draft.contradictions(&id, problems);
             match draft.kind.clone() {
-                Some(kind) if problems.len() == before => lists.push(draft.settle(id, kind.value)),
+                Some(kind) if problems.len() == before => {
+                    lists.push(draft.into_settings(id, kind.value))
+                }
                 _ => {}
             }
         }
@@ -172,47 +173,46 @@ impl Drafts {
     }
 }
 
-impl Draft {
-    fn apply(&mut self, key: &str, given: &Given, origin: &Origin) -> Result<(), String> {
+impl ListDraft {
+    fn apply_key(&mut self, key: &str, given: &RawValue, origin: &Origin) -> Result<(), String> {
         match key {
-            "enabled" => self.enabled = sourced(given.boolean()?, origin),
-            "name" => self.name = sourced(given.text()?.to_owned(), origin),
-            "kind" => self.kind = sourced(given.parse()?, origin),
-            "url" => self.urls = sourced(checked_urls(given.text()?)?, origin),
-            "mirrors" => self.mirrors = sourced(checked_urls(given.text()?)?, origin),
-            "user_agent" => self.user_agent = sourced(parse_user_agent(given.text()?)?, origin),
-            "headers" => self.headers = sourced(parse_headers(given.text()?)?, origin),
-            "headers_file" => self.headers_file = sourced(given.text()?.into(), origin),
+            "enabled" => self.enabled = located(given.boolean()?, origin),
+            "name" => self.name = located(given.text()?.to_owned(), origin),
+            "kind" => self.kind = located(given.parse()?, origin),
+            "url" => self.urls = located(checked_urls(given.text()?)?, origin),
+            "mirrors" => self.mirrors = located(checked_urls(given.text()?)?, origin),
+            "user_agent" => self.user_agent = located(parse_user_agent(given.text()?)?, origin),
+            "headers" => self.headers = located(parse_headers(given.text()?)?, origin),
+            "headers_file" => self.headers_file = located(given.text()?.into(), origin),
             "probe_url" => {
                 let url = Some(given.text()?).filter(|text| *text != NO_PROBE);
-                self.probe_url = sourced(url.map(checked_url).transpose()?, origin);
+                self.probe_url = located(url.map(checked_url).transpose()?, origin);
             }
-            "probe_interval" => self.probe_interval = sourced(span(given)?, origin),
-            "path" => self.path = sourced(given.text()?.into(), origin),
-            "format" => self.format = sourced(given.parse()?, origin),
-            "required" => self.required = sourced(given.boolean()?, origin),
-            "static" => self.is_static = sourced(given.boolean()?, origin),
-            "refresh_interval" => self.refresh_interval = sourced(span(given)?, origin),
-            "max_age" => self.max_age = sourced(span(given)?, origin),
-            "allow_empty" => self.allow_empty = sourced(given.boolean()?, origin),
-            "max_shrink" => self.max_shrink = sourced(given.fraction()?, origin),
-            "shrink_window" => self.shrink_window = sourced(shrink_window(given)?, origin),
+            "probe_interval" => self.probe_interval = located(bounded_duration(given)?, origin),
+            "path" => self.path = located(given.text()?.into(), origin),
+            "format" => self.format = located(given.parse()?, origin),
+            "required" => self.required = located(given.boolean()?, origin),
+            "static" => self.is_static = located(given.boolean()?, origin),
+            "refresh_interval" => self.refresh_interval = located(bounded_duration(given)?, origin),
+            "max_age" => self.max_age = located(bounded_duration(given)?, origin),
+            "allow_empty" => self.allow_empty = located(given.boolean()?, origin),
+            "max_shrink" => self.max_shrink = located(given.fraction()?, origin),
+            "shrink_window" => self.shrink_window = located(shrink_window(given)?, origin),
             "max_not_understood" => {
-                self.max_not_understood = sourced(given.fraction()?, origin);
+                self.max_not_understood = located(given.fraction()?, origin);
             }
-            // Unreachable while KEYS is checked first; an error and no panic if it ever is not.
+            // Unreachable, because KEYS is checked first.
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
     }
 
-    /// Whether there is a source; a source that was given replaces a built-in one.
     fn has_source(&self) -> bool {
         self.urls.is_some() || self.path.is_some()
     }
 
-    /// Whether the list is read once and never grows old: as given, else where it has no source
-    /// and its kind is said once (an advisory, a seizure, an attribution).
+    /// Returns whether the list is published once and never refreshed: as given, else if it has no source
+    /// and is of a kind that does not age (an advisory, a seizure, an attribution).
     fn is_static(&self, kind: ListKind) -> bool {
         match &self.is_static {
             Some(given) => given.value,
@@ -255,21 +255,21 @@ impl Draft {
         {
             problem(&interval.origin, "refresh_interval is below one minute".to_owned());
         }
-        // Without a source, nothing is refreshed and the age alone counts.
+        // Without a source nothing is refreshed, and only the age counts.
         let max_age = self.max_age.as_ref().map_or(MAX_AGE, |age| age.value);
         if max_age <= self.interval() && (self.has_source() || self.max_age.is_some()) {
             let origin = self.max_age.as_ref().map(|age| &age.origin);
             let origin = origin.or(self.refresh_interval.as_ref().map(|given| &given.origin));
             let why = format!(
                 "max_age ({}) must be longer than refresh_interval ({})",
-                span_in_words(max_age.as_secs()),
-                span_in_words(self.interval().as_secs())
+                format_duration(max_age.as_secs()),
+                format_duration(self.interval().as_secs())
             );
             problem(origin.unwrap_or(&Origin::Default), why);
         }
     }
 
-    /// What of the settings for the server of a source fits nothing else.
+    /// Returns contradictions among the settings of a remote source.
     fn remote_contradictions(&self) -> Vec<(&Origin, &'static str)> {
         let mut found = Vec::new();
         let has_url = self.urls.is_some() && self.path.is_none();
@@ -281,17 +281,17 @@ impl Draft {
             self.probe_url.as_ref().map(|it| &it.origin).filter(|it| **it != Origin::Default),
         ];
         for origin in origins.into_iter().flatten().filter(|_| !has_url) {
-            found.push((origin, "is of a url, and there is none"));
+            found.push((origin, "needs a url, and the list has none"));
         }
         let urls = [&self.urls, &self.mirrors].into_iter().flatten();
         if let Some(last) = urls.clone().last()
             && urls.map(|it| it.value.len()).sum::<usize>() > MAX_URLS
         {
-            found.push((&last.origin, "url and mirrors are more than 8 URLs"));
+            found.push((&last.origin, "url and mirrors have more than 8 URLs together"));
         }
         if let Some(interval) = &self.probe_interval {
             if self.probe().is_none() {
-                found.push((&interval.origin, "probe_interval is without a probe_url"));
+                found.push((&interval.origin, "probe_interval needs a probe_url"));
             }
             if interval.value < MIN_PROBE_INTERVAL {
                 found.push((&interval.origin, "probe_interval is below one second"));
@@ -305,7 +305,7 @@ impl Draft {
         found
     }
 
-    /// Where new publications are asked for. A built-in endpoint tells of the built-in source alone.
+    /// Returns the probe for new publications. The built-in one applies only to the built-in source.
     fn probe(&self) -> Option<ProbeSettings> {
         let given = self.probe_url.as_ref()?;
         let is_ofac = self.urls.iter().flat_map(|urls| &urls.value).any(|url| is_of_ofac(url));
@@ -315,7 +315,7 @@ impl Draft {
         Some(ProbeSettings { url, interval })
     }
 
-    /// The first URL, and how that server and the further ones are asked.
+    /// Returns the first URL, and the settings of all requests to the source.
     fn remote(&self) -> (Option<String>, Remote) {
         let Some(urls) = self.urls.as_ref().filter(|_| self.path.is_none()) else {
             return (None, Remote::default());
@@ -338,7 +338,7 @@ impl Draft {
         (first, remote)
     }
 
-    fn settle(self, id: ListId, kind: ListKind) -> ListSettings {
+    fn into_settings(self, id: ListId, kind: ListKind) -> ListSettings {
         let is_static = self.is_static(kind);
         let ages = !is_static && (self.max_age.is_some() || kind.ages());
         let refresh_interval = self.interval();
@@ -363,19 +363,19 @@ impl Draft {
     }
 }
 
-fn default<T>(value: T) -> Option<Sourced<T>> {
-    sourced(value, &Origin::Default)
+fn by_default<T>(value: T) -> Option<Located<T>> {
+    located(value, &Origin::Default)
 }
 
-fn sourced<T>(value: T, origin: &Origin) -> Option<Sourced<T>> {
-    Some(Sourced { value, origin: origin.clone() })
+fn located<T>(value: T, origin: &Origin) -> Option<Located<T>> {
+    Some(Located { value, origin: origin.clone() })
 }
 
-fn value<T>(sourced: Option<Sourced<T>>) -> Option<T> {
-    sourced.map(|sourced| sourced.value)
+fn value<T>(located: Option<Located<T>>) -> Option<T> {
+    located.map(|located| located.value)
 }
 
-fn span(given: &Given) -> Result<Duration, String> {
+fn bounded_duration(given: &RawValue) -> Result<Duration, String> {
     let duration = given.duration()?;
     if duration > MAX_DURATION {
         return Err("is longer than ten years".to_owned());
@@ -383,8 +383,8 @@ fn span(given: &Given) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A span that the cumulative gate can look back.
-fn shrink_window(given: &Given) -> Result<Duration, String> {
+/// Parses the period of the cumulative shrink gate.
+fn shrink_window(given: &RawValue) -> Result<Duration, String> {
     let duration = given.duration()?;
     if duration < HOUR || duration > MAX_SHRINK_WINDOW.unsigned_abs() {
         return Err("must be from 1h to 366d".to_owned());
@@ -392,16 +392,16 @@ fn shrink_window(given: &Given) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// Whether a URL is of OFAC's own service.
+/// Returns whether a URL is of OFAC's service.
 fn is_of_ofac(url: &str) -> bool {
     are_of_one_origin(url, OFAC)
 }
 
-/// URLs with blanks between, in the order in which they are asked.
+/// Parses URLs separated by spaces, in the order of the attempts.
 fn checked_urls(text: &str) -> Result<Vec<String>, String> {
     let urls: Vec<_> = text.split_ascii_whitespace().map(checked_url).collect::<Result<_, _>>()?;
     match urls.len() {
-        0 => Err("names no URL".to_owned()),
+        0 => Err("has no URL".to_owned()),
         1..=MAX_URLS => Ok(urls),
         more => Err(format!("{more} URLs, at most {MAX_URLS}")),
     }
@@ -409,7 +409,7 @@ fn checked_urls(text: &str) -> Result<Vec<String>, String> {
 
 /// An absolute http or https URL.
 fn checked_url(text: &str) -> Result<String, String> {
-    let refusal = || format!("{text:?} is no http or https URL");
+    let refusal = || format!("invalid URL {text:?}; use an absolute http or https URL");
     let uri: ureq::http::Uri = text.parse().map_err(|_| refusal())?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),

@@ -1,8 +1,8 @@
-//! What operators see of a server: the operations port, and where traces go. Opens no port.
+//! The settings of the operations port and of traces.
 
 use std::net::SocketAddr;
 
-use super::given::Given;
+use super::raw_value::RawValue;
 use crate::telemetry::TraceSettings;
 
 /// The keys of `traces`, in the order of the example file.
@@ -11,26 +11,27 @@ pub const TRACE_KEYS: [&str; 2] = ["endpoint", "sample"];
 /// The longest endpoint, in bytes.
 const MAX_ENDPOINT: usize = 1024;
 
-/// Where the operations port is, such as `127.0.0.1:50552`.
-pub fn address(given: &Given) -> Result<SocketAddr, String> {
+/// Parses the address of the operations port, such as `127.0.0.1:50552`.
+pub fn parse_address(given: &RawValue) -> Result<SocketAddr, String> {
     let text = given.text()?;
-    let message = || format!("{text:?} is no IP address with a port, such as 127.0.0.1:50552");
+    let message = || format!("invalid address {text:?}; use IP:PORT, such as 127.0.0.1:50552");
     text.parse().map_err(|_| message())
 }
 
-pub fn apply(traces: &mut TraceSettings, key: &str, given: &Given) -> Result<(), String> {
+pub fn apply(traces: &mut TraceSettings, key: &str, given: &RawValue) -> Result<(), String> {
     match key {
-        "endpoint" => traces.endpoint = Some(endpoint(given.text()?)?),
+        "endpoint" => traces.endpoint = Some(parse_endpoint(given.text()?)?),
         "sample" => traces.sample = given.fraction()?,
         _ => return Err(format!("unknown key {key:?}")),
     }
     Ok(())
 }
 
-/// `http://HOST:PORT`: OTLP over gRPC has no path.
-fn endpoint(text: &str) -> Result<String, String> {
-    let message =
-        || format!("{text:?} is no collector: http://HOST:PORT, such as http://127.0.0.1:4317");
+/// Parses `http://HOST:PORT`; OTLP over gRPC has no path.
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let message = || {
+        format!("invalid endpoint {text:?}; use http://HOST:PORT, such as http://127.0.0.1:4317")
+    };
     let uri: http::Uri = text.parse().map_err(|_| message())?;
     let is_whole = uri.scheme_str() == Some("http") && uri.port_u16().is_some();
     let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
@@ -52,7 +53,7 @@ mod tests {
     fn collectors() {
         let check = |text: &str, fits: bool| {
             let mut traces = TraceSettings::default();
-            let given = Given::Text(text.to_owned());
+            let given = RawValue::Text(text.to_owned());
             let applied = apply(&mut traces, "endpoint", &given);
             assert_eq!(applied.is_ok(), fits, "{text:?}: {applied:?}");
             assert_eq!(traces.endpoint.as_deref(), fits.then_some(text));
@@ -81,15 +82,15 @@ mod tests {
     fn samples_and_addresses() {
         let sample = |text: &str| {
             let mut traces = TraceSettings::default();
-            let given = Given::Text(text.to_owned());
+            let given = RawValue::Text(text.to_owned());
             apply(&mut traces, "sample", &given).ok().map(|()| traces.sample)
         };
         assert_eq!(sample("0"), Some(0.0));
         assert_eq!(sample("1.0"), Some(1.0));
         assert_eq!(["-0.1", "1.1", "nan", "x", ""].map(sample), [None; 5]);
-        let at = |text: &str| address(&Given::Text(text.to_owned()));
+        let at = |text: &str| parse_address(&RawValue::Text(text.to_owned()));
         assert_eq!(at("[::]:50552").unwrap().port(), 50552);
-        let refusal = "\"localhost:1\" is no IP address with a port, such as 127.0.0.1:50552";
+        let refusal = "invalid address \"localhost:1\"; use IP:PORT, such as 127.0.0.1:50552";
         assert_eq!(at("localhost:1").unwrap_err(), refusal);
     }
 }

@@ -1,9 +1,9 @@
-//! Where a setting comes from, and what is wrong with it. Knows no key.
+//! The origin of a setting, and problems with settings.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a setting was given.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Default,
@@ -27,14 +27,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value with where it was given.
+/// A value with its origin.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sourced<T> {
+pub struct Located<T> {
     pub value: T,
     pub origin: Origin,
 }
 
-/// One thing that is wrong.
+/// A problem with a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub origin: Origin,
@@ -47,10 +47,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration, one line each.
+/// All problems of a configuration; one line each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration is not valid:{}", .problems.iter().map(|p| format!("\n  {p}")).collect::<String>())]
+#[error("invalid configuration:{}", .problems.iter().map(|p| format!("\n  {p}")).collect::<String>())]
 pub struct ConfigError {
-    /// What is wrong, never empty.
+    /// Never empty.
     pub problems: Vec<Problem>,
 }

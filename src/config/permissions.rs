@@ -1,31 +1,31 @@
-//! What an identity may do: permissions, and roles as names of sets of them. Knows no identity.
+//! Permissions, and access roles as named sets of permissions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One thing that may be done.
+/// Permission for a group of methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
-    /// Screen addresses and payments, trace, and ask what a snapshot id stands for.
+    /// Screen addresses and payments, trace, and read snapshot records.
     Screen,
-    /// Read lists, parties, policies, and what transfers are loaded.
+    /// Read lists, parties, policies, and the state of transfers.
     Read,
-    /// Publish a file as a version of a list that needs no more ([`Permission::ImportGuardedLists`]).
+    /// Import a file as a version of a list that is not guarded ([`Permission::ImportGuardedLists`]).
     ImportLists,
-    /// The same of any list: also of one with a configured source, or required and of kind SANCTIONS.
+    /// Import any list, also one with a configured source, or a required one of kind SANCTIONS.
     ImportGuardedLists,
     /// Override the gates of an import.
     ForceGates,
-    /// Declare an imported file to be a look at the list's source.
+    /// Declare an imported file to be a check of the list's source.
     DeclareLooks,
     /// Read a list's configured source now.
     RefreshLists,
     SendTransfers,
-    /// Declare blocks to be whole of which no transfer comes.
+    /// Declare blocks to be complete without transfers.
     DeclareCoverage,
     RetractTransfers,
     SettleConflicts,
-    /// Read the policy files again.
+    /// Reload the policy files.
     ReloadPolicy,
     /// Screen many addresses by two policies.
     ComparePolicies,
@@ -50,7 +50,7 @@ impl Permission {
         Self::BackUpStore,
     ];
 
-    /// The word in configurations and messages.
+    /// Returns the name in configurations and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Screen => "screen",
@@ -84,24 +84,24 @@ impl FromStr for Permission {
         let found = Self::ALL.into_iter().find(|permission| permission.as_str() == text);
         found.ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|permission| permission.as_str()).collect();
-            format!("{text:?} is no permission: {}", known.join(", "))
+            format!("unknown permission {text:?}; use {}", known.join(", "))
         })
     }
 }
 
-/// A name for a set of permissions.
+/// A named set of permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Ask: screenings, and reading lists, policies, heads and snapshots.
+pub enum AccessRole {
+    /// Screen, and read lists, policies, transfer heads and snapshots.
     Screen,
-    /// Ask, import and refresh lists, send transfers. What is imported changes answers.
+    /// Also import and refresh lists and send transfers, which changes answers.
     Ingest,
-    /// Everything: imports of guarded lists, past the gates and as looks, retractions, policies, backups.
+    /// All permissions: also guarded lists, gates, declared checks, retractions, policies and backups.
     Admin,
 }
 
-impl Role {
-    /// The word in configurations and messages.
+impl AccessRole {
+    /// Returns the name in configurations and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Screen => "screen",
@@ -128,19 +128,19 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for AccessRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl FromStr for Role {
+impl FromStr for AccessRole {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let roles = [Self::Screen, Self::Ingest, Self::Admin];
         let found = roles.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is no role: screen, ingest or admin"))
+        found.ok_or_else(|| format!("unknown role {text:?}; use screen, ingest or admin"))
     }
 }
 
@@ -152,7 +152,6 @@ impl PermissionSet {
         Permission::ALL.into_iter().collect()
     }
 
-    /// Whether `permission` is among them.
     pub fn holds(self, permission: Permission) -> bool {
         self.0 & 1 << permission as u32 != 0
     }

@@ -246,7 +246,7 @@ fn what_a_file_may_not_say() {
     );
     check(
         "# a\nlisten = \"localhost:1\"",
-        &["F:2: listen: \"localhost:1\" is no IP address with a port, such as 127.0.0.1:50551"],
+        &["F:2: listen: invalid address \"localhost:1\"; use IP:PORT, such as 127.0.0.1:50551"],
     );
     check("listen = 50551", &["F:1: listen: must be a string, not an integer"]);
     check("data_dir = \"\"", &["F:1: data_dir: must not be empty"]);
@@ -271,7 +271,7 @@ fn what_a_file_may_not_say() {
     check(
         "cache_mib = 1\nlisten = \"x\"\nlog = 3",
         &[
-            "F:2: listen: \"x\" is no IP address with a port, such as 127.0.0.1:50551",
+            "F:2: listen: invalid address \"x\"; use IP:PORT, such as 127.0.0.1:50551",
             "F:3: log: must be a string, not an integer",
         ],
     );
@@ -350,10 +350,7 @@ fn a_variable_that_is_no_text() {
     use std::os::unix::ffi::OsStringExt;
     let value = OsString::from_vec(vec![0xff]);
     let error = Config::load(&Flags::default(), [("LAZARETTO_LOG".into(), value)]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the configuration is not valid:\n  variable LAZARETTO_LOG: is not UTF-8"
-    );
+    assert_eq!(error.to_string(), "invalid configuration:\n  variable LAZARETTO_LOG: is not UTF-8");
 }
 
 #[test]
@@ -362,7 +359,7 @@ fn what_a_flag_may_not_say() {
         let found = Input { set: &[set], ..Input::default() }.load();
         assert_eq!(found.map(|_| ()), Err(vec![want.to_owned()]));
     };
-    check("offline", "flag --set: \"offline\" is not KEY=VALUE");
+    check("offline", "flag --set: invalid setting \"offline\"; use KEY=VALUE");
     check("x=1", "flag --set x: unknown key \"x\"");
     check("=1", "flag --set : unknown key \"\"");
     check("offline=no", "flag --set offline: offline: must be true or false, not \"no\"");
@@ -373,7 +370,7 @@ fn what_a_flag_may_not_say() {
 
     let flags = Flags { listen: Some("x".to_owned()), ..Flags::default() };
     let found = Input { flags, ..Input::default() }.load().unwrap_err();
-    let want = "flag --listen: listen: \"x\" is no IP address with a port, such as 127.0.0.1:50551";
+    let want = "flag --listen: listen: invalid address \"x\"; use IP:PORT, such as 127.0.0.1:50551";
     assert_eq!(found, [want]);
 }
 

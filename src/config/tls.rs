@@ -1,46 +1,46 @@
-//! The files of TLS as they are configured, and whether they make sense together. Opens none.
+//! The TLS settings of the server, and whether they fit together.
 
 use std::path::PathBuf;
 
-use super::given::Given;
 use super::layers::Setting;
-use super::origin::{Origin, Problem, Sourced};
+use super::origin::{Located, Origin, Problem};
+use super::raw_value::RawValue;
 
 /// The keys of `tls`, in the order of the example file.
 pub const KEYS: [&str; 5] =
     ["certificate", "key", "client_ca", "require_client_certificate", "common_name_beside_san"];
 
-/// What a server proves itself by, and what it takes from clients.
+/// The TLS files and settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate and its chain, PEM.
     pub certificate: PathBuf,
     /// The key that belongs to it, PEM.
     pub key: PathBuf,
-    /// The authorities that client certificates are verified against, PEM; without them no client
-    /// is asked for a certificate.
+    /// The authorities that client certificates are verified against, PEM; `None`: no client is asked for
+    /// a certificate.
     pub client_ca: Option<PathBuf>,
-    /// Whether a client without a certificate is refused in the handshake.
+    /// Whether the handshake rejects a client without a certificate.
     pub require_client_certificate: bool,
-    /// Whether the common name of a client's certificate counts that has alternative names too.
+    /// Whether the common name of a client's certificate counts even if it has alternative names.
     pub common_name_beside_san: bool,
 }
 
-/// The files while their settings come in.
+/// The TLS settings to which settings are applied.
 #[derive(Clone, Debug, Default)]
 pub struct TlsDraft {
-    certificate: Option<Sourced<PathBuf>>,
-    key: Option<Sourced<PathBuf>>,
-    client_ca: Option<Sourced<PathBuf>>,
-    require_client_certificate: Option<Sourced<bool>>,
-    common_name_beside_san: Option<Sourced<bool>>,
+    certificate: Option<Located<PathBuf>>,
+    key: Option<Located<PathBuf>>,
+    client_ca: Option<Located<PathBuf>>,
+    require_client_certificate: Option<Located<bool>>,
+    common_name_beside_san: Option<Located<bool>>,
 }
 
 impl TlsDraft {
     pub fn apply(&mut self, key: &str, setting: &Setting) -> Result<(), String> {
         let origin = setting.origin.clone();
-        let path = |given: &Given, origin| {
-            Ok::<_, String>(Some(Sourced { value: given.text()?.into(), origin }))
+        let path = |given: &RawValue, origin| {
+            Ok::<_, String>(Some(Located { value: given.text()?.into(), origin }))
         };
         match key {
             "certificate" => self.certificate = path(&setting.given, origin)?,
@@ -48,11 +48,11 @@ impl TlsDraft {
             "client_ca" => self.client_ca = path(&setting.given, origin)?,
             "require_client_certificate" => {
                 let value = setting.given.boolean()?;
-                self.require_client_certificate = Some(Sourced { value, origin });
+                self.require_client_certificate = Some(Located { value, origin });
             }
             "common_name_beside_san" => {
                 let value = setting.given.boolean()?;
-                self.common_name_beside_san = Some(Sourced { value, origin });
+                self.common_name_beside_san = Some(Located { value, origin });
             }
             _ => return Err(format!("unknown key {key:?}")),
         }

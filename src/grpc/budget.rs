@@ -211,7 +211,7 @@ impl Budget {
             tracing::warn!(
                 limit,
                 bytes = entry.bytes,
-                "ended the call of a slow peer for its memory"
+                "call of a slow peer cut off for its memory"
             );
             entry.holder.evict(limit);
         }

@@ -159,10 +159,13 @@ impl Server {
         if tokio::time::timeout(drain.timeout, ended.recv()).await.is_ok() {
             return;
         }
-        tracing::warn!("streams still open after {} s are ended", drain.timeout.as_secs());
+        tracing::warn!(timeout = ?drain.timeout, "ending streams that are still open");
         self.shared.ending.send_replace(true);
         if tokio::time::timeout(FAREWELL, ended.recv()).await.is_err() {
-            tracing::warn!(calls = self.shared.load.calls(), "what is still under way is cut off");
+            tracing::warn!(
+                calls = self.shared.load.calls(),
+                "forcing shutdown with calls in flight"
+            );
         }
     }
 }

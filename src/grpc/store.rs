@@ -67,11 +67,11 @@ impl StoreService for Backups {
             let refusal = match blocking(work).await {
                 Ok(Ok(())) => return,
                 Ok(Err(_)) if sender.is_closed() => {
-                    tracing::info!("a backup was broken off: its reader went away");
+                    tracing::info!("backup aborted by its reader");
                     return;
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "no backup was made");
+                    tracing::error!(%error, "backup failed");
                     Refusal::from(error).into()
                 }
                 Err(panicked) => panicked,

@@ -115,20 +115,13 @@ pub fn call_ended(ended: &Ended<'_>) {
     }
     let of_span = ended.span.and_then(trace_id);
     let trace_id = of_span.as_deref().or(ended.trace_id);
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                method = ended.method,
-                code = ended.code,
-                took_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
-                request_id = ended.request_id,
-                caller = ended.caller,
-                trace_id,
-                $message
-            )
-        };
+    let took_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX);
+    let Ended { method, code, request_id, caller, .. } = *ended;
+    if is_failure {
+        tracing::error!(method, code, took_us, request_id, caller, trace_id, "call failed");
+    } else {
+        tracing::debug!(method, code, took_us, request_id, caller, trace_id, "call ended");
     }
-    if is_failure { line!(error, "call failed") } else { line!(debug, "call ended") }
 }
 
 /// Returns the trace id of a span, 32 hex digits.

@@ -122,7 +122,7 @@ fn every_wrong_setting_is_named_with_its_place() {
             .output();
         let shown = Said::from(output.unwrap());
         let want = format!(
-            "error: the configuration is not valid:\n  \
+            "error: invalid configuration:\n  \
              {file}:2: unknown key \"listne\"\n  \
              {file}:4: unknown key \"lists.us-ofac-sdn.urls\"\n  \
              variable LAZARETTO_LISTNE: unknown key \"listne\"\n  \

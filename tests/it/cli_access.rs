@@ -32,7 +32,7 @@ fn serve(data_dir: &Path, hash: &str, edit: impl FnOnce(&mut Command)) -> (Runni
     let mut server = Running::start(command);
     let line = server.wait_for("listening url=");
     let url = line.split("url=").nth(1).unwrap().trim().to_owned();
-    server.wait_for("ask it something");
+    server.wait_for("server started");
     (server, url)
 }
 
@@ -168,13 +168,19 @@ fn a_server_is_not_started_unsafely() {
         it.env("LAZARETTO_IDENTITIES__A__ROLES", "screen");
         it.env("LAZARETTO_IDENTITIES__A__TOKENS", format!("sha256:{}", "0".repeat(64)));
     };
-    check(&|_| {}, "flag --listen: listen: beyond this machine and without identities");
-    check(&|it| identities(it), "flag --listen: listen: beyond this machine and without TLS");
+    check(
+        &|_| {},
+        "flag --listen: listen: other machines reach this address, and without identities",
+    );
+    check(
+        &|it| identities(it),
+        "flag --listen: listen: other machines reach this address, and without TLS",
+    );
     let both = |it: &mut Command| {
         identities(it);
         it.arg("--allow-anonymous");
     };
-    check(&both, "flag --allow-anonymous: allow_anonymous: identities are configured");
+    check(&both, "flag --allow-anonymous: allow_anonymous: contradicts the configured identities");
     let files = |it: &mut Command| {
         it.args(["--allow-anonymous", "--set", "tls.certificate=/none", "--set", "tls.key=/none"]);
     };
@@ -187,6 +193,6 @@ fn a_server_is_not_started_unsafely() {
         command.env("LAZARETTO_ALLOW_PLAINTEXT", "true");
         command
     });
-    server.wait_for("LISTENING BEYOND THIS MACHINE WITHOUT TLS");
+    server.wait_for("reachable from other machines without TLS");
     server.wait_for("listening url=http://127.0.0.1:");
 }

@@ -32,7 +32,7 @@ impl Served {
         let line = log.wait_for("operations: /metrics");
         let operations = line.trim().rsplit(':').next().unwrap().parse().unwrap();
         let url = log.wait_for("listening url=").trim().rsplit('=').next().unwrap().to_owned();
-        log.wait_for("ask it something");
+        log.wait_for("server started");
         Self { log, url, operations }
     }
 

@@ -29,7 +29,7 @@ fn the_limit_of_open_files_is_raised() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = serve_after("ulimit -Sn 300", dir.path(), &["--offline"]);
     port_of(&mut server);
-    server.wait_for("ask it something");
+    server.wait_for("server started");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let mut words = line.split_whitespace().skip(3);
@@ -60,7 +60,7 @@ fn pages_of_metrics_are_made_one_at_a_time() {
     let mut server = serve_after("true", dir.path(), &settings);
     let line = server.wait_for("operations: /metrics");
     let port: u16 = line.trim().rsplit(':').next().unwrap().parse().unwrap();
-    server.wait_for("ask it something");
+    server.wait_for("server started");
     let asks = (0..90).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap());
     let mut asks: Vec<_> = asks.collect();
     for stream in &mut asks {
@@ -97,7 +97,7 @@ fn a_source_that_says_nothing_does_not_keep_the_process() {
     let lists = ["us-ofac-sdn", "us-ofac-cons"];
     let urls = lists.map(|id| format!("lists.{id}.url=http://{at}/{id}"));
     let mut server = serve_after("true", dir.path(), &["--set", &urls[0], "--set", &urls[1]]);
-    server.wait_for("ask it something");
+    server.wait_for("server started");
     // The server itself is at one of them, and is told to read the other.
     let first = is_asked.recv().unwrap();
     let other = lists.iter().find(|id| first != format!("/{id}")).unwrap();
@@ -108,6 +108,6 @@ fn a_source_that_says_nothing_does_not_keep_the_process() {
     assert_eq!(both, lists.map(|id| format!("/{id}")).into());
     drop(client);
     server.signal("TERM");
-    server.wait_for("work that did not end is cut off");
+    server.wait_for("background work aborted");
     assert_eq!(server.end().status, 0);
 }

@@ -1,9 +1,8 @@
-//! From an answer to a row of the result: the one place where that is done, whoever answered. Must
-//! not decide: a decision that is not known counts as BLOCK.
+//! Converts an answer to a row of the result. An unknown decision counts as BLOCK.
 
 use jiff::Timestamp;
 
-use super::chunk::Asked;
+use super::chunk::InputRow;
 use super::row::{
     AND, BESIDE, CHAIN, INCOMPLETE, PATH, ResultRow, RowDecision, Share, THEN, join_values,
 };
@@ -15,17 +14,21 @@ use crate::grpc::v1;
 use v1::screening_item::Outcome;
 
 /// The row of an address that was asked; `policy` is the version that the answer's snapshot names.
-pub fn row(asked: &Asked<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
+pub fn result_row(asked: &InputRow<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
     match &item.outcome {
-        Some(Outcome::Screening(answer)) => answered(asked, answer, policy),
-        Some(Outcome::Error(refusal)) => error(asked, &plain(&refusal.message)),
-        None => error(asked, "no answer was given"),
+        Some(Outcome::Screening(answer)) => answered_row(asked, answer, policy),
+        Some(Outcome::Error(refusal)) => error_row(asked, &plain(&refusal.message)),
+        None => error_row(asked, "no answer was given"),
     }
 }
 
 /// The row of an address that could not be asked.
-pub fn error(asked: &Asked<'_>, why: &str) -> ResultRow {
-    ResultRow { decision: RowDecision::Error, reason: escape(why).into_owned(), ..of_input(asked) }
+pub fn error_row(asked: &InputRow<'_>, why: &str) -> ResultRow {
+    ResultRow {
+        decision: RowDecision::Error,
+        reason: escape(why).into_owned(),
+        ..input_columns(asked)
+    }
 }
 
 /// Whether the row of `item` shows a path, where paths are asked for: REVIEW or BLOCK, with an
@@ -42,7 +45,7 @@ pub fn wants_path(item: &v1::ScreeningItem) -> bool {
     }
 }
 
-fn of_input(asked: &Asked<'_>) -> ResultRow {
+fn input_columns(asked: &InputRow<'_>) -> ResultRow {
     ResultRow {
         row: asked.row,
         reference: asked.reference.to_owned(),
@@ -52,7 +55,7 @@ fn of_input(asked: &Asked<'_>) -> ResultRow {
     }
 }
 
-fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRow {
+fn answered_row(asked: &InputRow<'_>, answer: &v1::Screening, policy: &str) -> ResultRow {
     let mut row = ResultRow {
         decision: match answer.decision() {
             v1::Decision::Allow => RowDecision::Allow,
@@ -73,7 +76,7 @@ fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRo
         evaluated_at: answer.evaluated_at.as_ref().map(seconds).unwrap_or_default(),
         unvalued_direct: unvalued::transfers(answer),
         cluster_cut: cluster_cut(answer),
-        ..of_input(asked)
+        ..input_columns(asked)
     };
     let deciding = deciding(answer);
     if let Some(finding) = deciding {
@@ -200,7 +203,7 @@ mod tests {
     use super::*;
     use crate::cli::batch::chunk::Kept;
 
-    const ASKED: Asked<'_> = Asked {
+    const ROW: InputRow<'_> = InputRow {
         row: 3,
         reference: "r",
         address: "0xab",
@@ -258,7 +261,7 @@ mod tests {
     }
 
     fn told(answer: v1::Screening) -> ResultRow {
-        row(&ASKED, &v1::ScreeningItem { outcome: Some(Outcome::Screening(answer)) }, "p-1")
+        result_row(&ROW, &v1::ScreeningItem { outcome: Some(Outcome::Screening(answer)) }, "p-1")
     }
 
     #[test]
@@ -299,7 +302,7 @@ mod tests {
         });
         given.reason = "For review: two hops.".to_owned();
         let (received, sent) = (v1::ExposureDirection::ReceivedFrom, v1::ExposureDirection::SentTo);
-        // By direction and kind of list: one transfer may be with an address of several kinds.
+        // Backend direction and kind of list: one transfer may be with an address of several kinds.
         let unvalued = |(direction, transfers): (v1::ExposureDirection, u32)| {
             v1::UnvaluedDealings { direction: direction.into(), transfers, ..Default::default() }
         };
@@ -403,9 +406,9 @@ mod tests {
         given.score = 1_000;
         let row = told(given);
         assert_eq!((row.decision, row.score), (RowDecision::Block, Some(255)));
-        let none = super::row(&ASKED, &v1::ScreeningItem { outcome: None }, "");
+        let none = super::result_row(&ROW, &v1::ScreeningItem { outcome: None }, "");
         assert_eq!((none.decision, none.score), (RowDecision::Error, None));
-        let why = error(&ASKED, "a\nb\u{1b}");
+        let why = error_row(&ROW, "a\nb\u{1b}");
         assert_eq!((why.reason.as_str(), why.level.as_str()), ("a\\nb\\u{1b}", ""));
         let allowed = v1::Screening {
             reason: "Allowed: not listed.".to_owned(),

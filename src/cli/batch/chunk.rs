@@ -1,5 +1,4 @@
-//! A few thousand rows on their way through a batch: as read, then as answered. Must not read, ask or
-//! write.
+//! A chunk of some thousand rows: the rows as read, then their answers.
 
 use std::ops::Range;
 
@@ -91,7 +90,7 @@ impl<'c> Kept<'c> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked<'c> {
+pub struct InputRow<'c> {
     /// Its number in the input, from 1.
     pub row: u64,
     /// The value of the reference column.
@@ -104,7 +103,7 @@ pub struct Asked<'c> {
     pub fault: Option<&'c str>,
 }
 
-impl Asked<'_> {
+impl InputRow<'_> {
     /// The chain's name without the blanks around it, as tables have them.
     #[inline]
     pub fn chain_name(&self) -> &str {
@@ -206,9 +205,9 @@ impl Chunk {
     }
 
     /// The row at `place`, from 0.
-    pub fn row(&self, place: usize) -> Asked<'_> {
+    pub fn row(&self, place: usize) -> InputRow<'_> {
         let Spans { start, ends: [reference, address, chain], kept, fault } = &self.rows[place];
-        Asked {
+        InputRow {
             row: self.rows_before + place as u64 + 1,
             reference: &self.text[*start..*reference],
             address: &self.text[*reference..*address],

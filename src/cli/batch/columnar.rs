@@ -1,5 +1,4 @@
-//! A result as a Parquet file, made of its rows in one go: groups of a fixed number of rows, Snappy.
-//! Must not judge what rows say.
+//! Converts a finished result to a Parquet file with row groups of a fixed size and Snappy compression.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

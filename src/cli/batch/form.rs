@@ -1,8 +1,8 @@
-//! The rows of a result as lines of text: CSV or JSON. Must not know where they go.
+//! Writes rows of a result as CSV or JSON lines.
 
 use std::sync::Arc;
 
-use super::chunk::{Asked, KeptValue};
+use super::chunk::{InputRow, KeptValue};
 use super::row::{COLUMNS, ResultRow};
 use crate::cli::text::{escape, escape_json};
 
@@ -63,7 +63,7 @@ impl RowForm {
     }
 
     /// Adds a row, the answer to `asked`.
-    pub fn row(&self, asked: &Asked<'_>, row: &ResultRow, out: &mut Vec<u8>) {
+    pub fn row(&self, asked: &InputRow<'_>, row: &ResultRow, out: &mut Vec<u8>) {
         self.begin(asked, out);
         self.rest(row, out);
         self.end(asked, out);
@@ -71,8 +71,8 @@ impl RowForm {
 
     /// Adds the columns that a row has of the input.
     #[inline]
-    pub fn begin(&self, asked: &Asked<'_>, out: &mut Vec<u8>) {
-        let Asked { row, reference, address, chain, .. } = *asked;
+    pub fn begin(&self, asked: &InputRow<'_>, out: &mut Vec<u8>) {
+        let InputRow { row, reference, address, chain, .. } = *asked;
         match self.lines {
             Lines::Csv => {
                 number(row, out);
@@ -150,7 +150,7 @@ impl RowForm {
 
     /// Adds the columns that come back, and ends the line. A row that could not be taken apart has none.
     #[inline]
-    pub fn end(&self, asked: &Asked<'_>, out: &mut Vec<u8>) {
+    pub fn end(&self, asked: &InputRow<'_>, out: &mut Vec<u8>) {
         let mut values = asked.kept.values();
         for name in &*self.kept {
             let value = values.next().unwrap_or(KeptValue::Absent);
@@ -404,7 +404,7 @@ mod tests {
             path: "{\"hops\":[]}".to_owned(),
             ..ResultRow::default()
         };
-        let asked = Asked {
+        let asked = InputRow {
             row: 12,
             reference: &row.reference,
             address: &row.address,

@@ -1,5 +1,5 @@
-//! The rows of a batch's input, chunk by chunk. Must not ask anybody: a row that cannot be asked is
-//! handed on with its fault, and only a file that is broken as a whole ends the reading.
+//! Reads the input of a batch in chunks. An invalid row is passed on with its fault; only a broken file
+//! ends the reading.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::chunk::{Chunk, KeptValue};
-use super::kept::{self, KeepColumns, KeptColumn};
+use super::kept_columns::{self, KeepColumns, KeptColumn};
 use super::summary::InputRead;
 use crate::source::rows::{
     Bounds, Column, Columns, Container, LineBreaks, Origin, Place, Progress, Table, is_delimiter,
@@ -99,7 +99,7 @@ impl Settings {
         let chain = self.chain.as_deref().or_else(|| may_have.then_some(CHAIN));
         let used = [Some(self.address.as_str()), chain, self.reference.as_deref()];
         let used: Vec<_> = used.into_iter().flatten().collect();
-        let kept = kept::columns(&self.keep, &table, &used)?;
+        let kept = kept_columns::columns(&self.keep, &table, &used)?;
         let mut list = vec![required(&self.address)];
         let [chain, reference] = [chain, self.reference.as_deref()].map(|name| {
             let place = name.map(|_| list.len());
@@ -111,7 +111,7 @@ impl Settings {
         list.extend(kept.iter().map(KeptColumn::column));
         let columns = Columns { read_as: "addresses", list: &list, closed: false };
         let counts_others = self.keep == KeepColumns::All;
-        let kept = kept::names_in_result(&kept);
+        let kept = kept_columns::names_in_result(&kept);
         let (rows, others) = (0, 0);
         let mut rows =
             Rows { table, chain, reference, kept, first_kept, rows, others, counts_others };

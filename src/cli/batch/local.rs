@@ -1,5 +1,4 @@
-//! Answers chunks by the engine that this process holds, on as many threads as ask. Must not decide:
-//! it asks [`crate::grpc::local`] and writes what it says.
+//! Answers chunks with the engine of this process ([`crate::grpc::local`]), on several threads.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
@@ -9,48 +8,48 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
 use super::answer;
-use super::chunk::{Asked, Chunk};
+use super::cancellation::Cancellation;
+use super::chunk::{Chunk, InputRow};
+use super::compression::Compression;
 use super::form::RowForm;
-use super::packing::Packing;
 use super::row::ResultRow;
-use super::stop::Stop;
 use crate::domain::chain::Chain;
 use crate::grpc::local::{ClearAnswer, Local, ScopedScreener};
 use crate::grpc::v1;
 
-/// How rows are asked and written, whoever answers.
+/// How rows are queried and written.
 #[derive(Clone, Debug)]
-pub struct Asking {
+pub struct RowSettings {
     pub form: RowForm,
-    pub packing: Packing,
+    pub compression: Compression,
     /// The chain of rows that name none; empty for none.
     pub chain: String,
     /// Whether rows with an exposure show its path.
     pub evidence: bool,
 }
 
-impl Asking {
-    /// The question of a row.
-    pub fn query(&self, asked: &Asked<'_>, request_id: String) -> v1::AddressQuery {
+impl RowSettings {
+    /// Returns the query for a row.
+    pub fn query(&self, asked: &InputRow<'_>, request_id: String) -> v1::AddressQuery {
         let chain = self.chain_of(asked).to_owned();
         v1::AddressQuery { request_id, address: asked.address.to_owned(), chain }
     }
 
-    fn chain_of<'c>(&'c self, asked: &'c Asked<'c>) -> &'c str {
+    fn chain_of<'c>(&'c self, asked: &'c InputRow<'c>) -> &'c str {
         let named = asked.chain_name();
         if named.is_empty() { &self.chain } else { named }
     }
 
-    /// Makes what the file takes of the rows in `chunk.out`. A cut part of packed data would not be
-    /// the one that the whole batch has: it is left out.
+    /// Compresses `chunk.out`. A cut chunk of a compressed result is dropped, because its part would
+    /// differ from that of the whole batch.
     pub fn finish(&self, chunk: &mut Chunk) {
-        if chunk.is_cut && self.packing != Packing::None {
+        if chunk.is_cut && self.compression != Compression::None {
             chunk.out.clear();
             chunk.counts = Default::default();
             chunk.snapshots.clear();
         }
-        if self.packing != Packing::None {
-            chunk.out = self.packing.pack(std::mem::take(&mut chunk.out));
+        if self.compression != Compression::None {
+            chunk.out = self.compression.pack(std::mem::take(&mut chunk.out));
         }
     }
 }
@@ -58,64 +57,70 @@ impl Asking {
 /// Answers chunks until there are no more; once `stop` is told, those that are on their way.
 pub fn work(
     local: &Local,
-    asking: &Asking,
+    row_settings: &RowSettings,
     (runtime, chunks): (&Handle, &Mutex<Receiver<Chunk>>),
     done: &Sender<Chunk>,
-    stop: &Stop,
+    cancellation: &Cancellation,
 ) -> Result<()> {
     loop {
-        // A thread that panicked with the lock has taken nothing half.
+        // A thread that panicked with the lock left the queue whole.
         let mut waiting = chunks.lock().unwrap_or_else(PoisonError::into_inner);
         let next = runtime.block_on(async {
             tokio::select! {
                 biased;
                 chunk = waiting.recv() => chunk,
                 // The reader may wait for standard input.
-                () = stop.wait() => waiting.try_recv().ok(),
+                () = cancellation.cancelled() => waiting.try_recv().ok(),
             }
         });
         drop(waiting);
         let Some(mut chunk) = next else { return Ok(()) };
-        answer_chunk(local, asking, &mut chunk, stop)?;
-        asking.finish(&mut chunk);
-        done.send(chunk).map_err(|_| anyhow!("nobody takes the answers any more"))?;
+        answer_chunk(local, row_settings, &mut chunk, cancellation)?;
+        row_settings.finish(&mut chunk);
+        done.send(chunk).map_err(|_| anyhow!("the writer has stopped"))?;
     }
 }
 
 /// Answers every row; where searches are made, only up to the row at which `stop` is told.
-fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) -> Result<()> {
+fn answer_chunk(
+    local: &Local,
+    row_settings: &RowSettings,
+    chunk: &mut Chunk,
+    cancellation: &Cancellation,
+) -> Result<()> {
     let pinned = local.pin()?;
     let screener = local.screener(&pinned)?;
     let snapshot = local.snapshot(&pinned)?;
     let mut out = std::mem::take(&mut chunk.out);
     let mut counts = std::mem::take(&mut chunk.counts);
-    let mut said = Said::default();
-    let mut chain = KnownChain::default();
-    let searches = asking.evidence || screener.take_searches();
+    let mut cache = AnswerCache::default();
+    let mut chain = ChainCache::default();
+    let searches = row_settings.evidence || screener.take_searches();
     for place in 0..chunk.len() {
-        if searches && stop.is_told() {
+        if searches && cancellation.is_cancelled() {
             chunk.is_cut = true;
             break;
         }
         let asked = chunk.row(place);
-        let known = asked.fault.is_none().then(|| chain.of(asking.chain_of(&asked))).flatten();
+        let known =
+            asked.fault.is_none().then(|| chain.parse(row_settings.chain_of(&asked))).flatten();
         let plain = known.and_then(|chain| screener.clear_answer(asked.address, chain));
-        if let Some(rest) = plain.and_then(|plain| said.again(plain)) {
-            asking.form.begin(&asked, &mut out);
+        if let Some(rest) = plain.and_then(|plain| cache.get(plain)) {
+            row_settings.form.begin(&asked, &mut out);
             out.extend_from_slice(rest);
-            asking.form.end(&asked, &mut out);
+            row_settings.form.end(&asked, &mut out);
             continue;
         }
-        let row = row(&screener, asking, &asked, &snapshot.policy_version);
+        let row = row(&screener, row_settings, &asked, &snapshot.policy_version);
         match plain {
-            Some(plain) => said.first(plain, row, &asking.form, &asked, &mut out),
+            Some(plain) => cache.insert(plain, row, &row_settings.form, &asked, &mut out),
             None => {
-                asking.form.row(&asked, &row, &mut out);
+                row_settings.form.row(&asked, &row, &mut out);
                 counts.add(&row);
             }
         }
     }
-    for (_, row, _, times) in &said.0 {
+    for (_, row, _, times) in &cache.0 {
         counts.add_times(row, *times);
     }
     if chunk.len() > 0 {
@@ -128,39 +133,39 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
 
 fn row(
     screener: &ScopedScreener<'_>,
-    asking: &Asking,
-    asked: &Asked<'_>,
+    row_settings: &RowSettings,
+    asked: &InputRow<'_>,
     policy: &str,
 ) -> ResultRow {
     if let Some(fault) = asked.fault {
-        return answer::error(asked, fault);
+        return answer::error_row(asked, fault);
     }
-    let mut item = screener.answer(asking.query(asked, String::new()), false);
-    if asking.evidence && answer::wants_path(&item) {
-        item = screener.answer(asking.query(asked, String::new()), true);
+    let mut item = screener.answer(row_settings.query(asked, String::new()), false);
+    if row_settings.evidence && answer::wants_path(&item) {
+        item = screener.answer(row_settings.query(asked, String::new()), true);
     }
-    answer::row(asked, &item, policy)
+    answer::result_row(asked, &item, policy)
 }
 
-/// What rows say behind the columns of the input by which nothing was found: the same for all of a
-/// kind from one pinned snapshot. Learned from the first, which is made as any row is.
+/// Cache of answers without a finding: behind the input columns they are the same for all rows of a kind
+/// in one snapshot. Filled from the first such row.
 #[derive(Default)]
-struct Said(Vec<(ClearAnswer, ResultRow, Vec<u8>, u64)>);
+struct AnswerCache(Vec<(ClearAnswer, ResultRow, Vec<u8>, u64)>);
 
-impl Said {
+impl AnswerCache {
     #[inline]
-    fn again(&mut self, plain: ClearAnswer) -> Option<&[u8]> {
+    fn get(&mut self, plain: ClearAnswer) -> Option<&[u8]> {
         let (_, _, rest, times) = self.0.iter_mut().find(|(known, ..)| *known == plain)?;
         *times += 1;
         Some(rest)
     }
 
-    fn first(
+    fn insert(
         &mut self,
         plain: ClearAnswer,
         row: ResultRow,
         form: &RowForm,
-        asked: &Asked<'_>,
+        asked: &InputRow<'_>,
         out: &mut Vec<u8>,
     ) {
         let mut rest = Vec::new();
@@ -172,17 +177,17 @@ impl Said {
     }
 }
 
-/// The chain that was read last: mostly it is the next row's too.
+/// The chain that was parsed last, which is mostly that of the next row.
 #[derive(Default)]
-struct KnownChain {
+struct ChainCache {
     text: String,
     chain: Option<Chain>,
 }
 
-impl KnownChain {
-    /// The chain of that name, `Some(None)` for no name; `None` where it names none.
+impl ChainCache {
+    /// Parses a chain name: `Some(None)` for an empty name, `None` for an unknown one.
     #[inline]
-    fn of(&mut self, text: &str) -> Option<Option<&Chain>> {
+    fn parse(&mut self, text: &str) -> Option<Option<&Chain>> {
         if text.is_empty() {
             return Some(None);
         }

@@ -1,5 +1,4 @@
-//! Takes answered chunks in whatever order they come and writes them in the order of the input.
-//! Must not read or ask.
+//! Writes answered chunks in the order of the input.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,8 +10,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::cancellation::Cancellation;
 use super::chunk::Chunk;
-use super::stop::Stop;
 use super::summary::Counts;
 use crate::cli::progress::ProgressLine;
 use crate::cli::text::escape_lines;
@@ -110,7 +109,7 @@ pub struct Writer {
     /// Where chunks go that are to be used again.
     pub free: Sender<Chunk>,
     /// Told where writing cannot go on.
-    pub stop: Arc<Stop>,
+    pub cancellation: Arc<Cancellation>,
 }
 
 impl Writer {
@@ -121,7 +120,7 @@ impl Writer {
             line.clear();
         }
         if written.is_err() {
-            self.stop.tell();
+            self.cancellation.cancel();
         }
         written
     }
@@ -143,7 +142,7 @@ impl Writer {
                 let _ = self.free.send(chunk);
             }
         }
-        if !waiting.is_empty() && !written.is_cut && !self.stop.is_told() {
+        if !waiting.is_empty() && !written.is_cut && !self.cancellation.is_cancelled() {
             bail!("rows got lost on their way: a thread that answers ended early");
         }
         written.is_cut |= !waiting.is_empty();
@@ -155,7 +154,7 @@ impl Writer {
         written.is_cut = chunk.is_cut;
         if !self.output.write(&chunk.out)? {
             written.is_cut = true;
-            self.stop.tell();
+            self.cancellation.cancel();
         }
         written.counts.merge(std::mem::take(&mut chunk.counts));
         for snapshot in chunk.snapshots.drain(..) {
@@ -185,7 +184,7 @@ mod tests {
         chunk
     }
 
-    fn written(chunks: Vec<Chunk>, stop: bool) -> (Result<Written>, String) {
+    fn written(chunks: Vec<Chunk>, cancellation: bool) -> (Result<Written>, String) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "kept, torn").unwrap();
         let (sender, done) = std::sync::mpsc::channel();
@@ -193,11 +192,11 @@ mod tests {
         chunks.into_iter().for_each(|chunk| sender.send(chunk).unwrap());
         drop(sender);
         let output = Output::open(Some(file.path()), 4, b"head").unwrap();
-        let told = Arc::new(Stop::default());
-        if stop {
+        let told = Arc::new(Cancellation::default());
+        if cancellation {
             told.tell();
         }
-        let writer = Writer { output, line: None, name: String::new(), free, stop: told };
+        let writer = Writer { output, line: None, name: String::new(), free, cancellation: told };
         let outcome = writer.run(&done);
         (outcome, std::fs::read_to_string(file.path()).unwrap())
     }

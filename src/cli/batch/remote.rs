@@ -1,5 +1,5 @@
-//! Answers chunks by a server, over one stream with many questions on their way. Must not lose or
-//! double a row: where the stream breaks, what is unanswered is asked again on another.
+//! Answers chunks with a server, over one stream with many queries in flight. If the stream breaks,
+//! unanswered rows are sent again on another, so that no row is lost or doubled.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::Sender;
@@ -10,10 +10,10 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
 use super::answer;
+use super::cancellation::Cancellation;
 use super::chunk::Chunk;
-use super::local::Asking;
+use super::local::RowSettings;
 use super::row::ResultRow;
-use super::stop::Stop;
 use crate::cli::{Global, connect};
 use crate::grpc::client::{CallError, Client, answer as message_of};
 use crate::grpc::v1;
@@ -48,11 +48,11 @@ struct Pending {
 
 pub struct Remote<'a> {
     global: &'a Global,
-    asking: &'a Asking,
+    row_settings: &'a RowSettings,
     /// What narrows or dates the questions, without evidence.
     options: v1::ScreeningOptions,
     done: Sender<Chunk>,
-    stop: &'a Stop,
+    cancellation: &'a Cancellation,
     pending: VecDeque<Pending>,
     /// Whether the reader has come to its end.
     is_read: bool,
@@ -61,7 +61,7 @@ pub struct Remote<'a> {
 }
 
 /// How a conversation came to its end.
-enum Ended {
+enum StreamEnd {
     /// Every row is answered, or the batch is stopped.
     Done,
     Broken(CallError),
@@ -71,10 +71,10 @@ impl<'a> Remote<'a> {
     /// Questions with `options`; answers go to `done`.
     pub fn new(
         global: &'a Global,
-        asking: &'a Asking,
+        row_settings: &'a RowSettings,
         options: &v1::ScreeningOptions,
         done: Sender<Chunk>,
-        stop: &'a Stop,
+        cancellation: &'a Cancellation,
     ) -> Self {
         let options = v1::ScreeningOptions {
             include_evidence: false,
@@ -82,7 +82,17 @@ impl<'a> Remote<'a> {
             ..options.clone()
         };
         let (pending, policies) = (VecDeque::new(), HashMap::new());
-        Self { global, asking, options, done, stop, pending, is_read: false, policies, attempts: 0 }
+        Self {
+            global,
+            row_settings,
+            options,
+            done,
+            cancellation,
+            pending,
+            is_read: false,
+            policies,
+            attempts: 0,
+        }
     }
 
     /// Answers every chunk, in order.
@@ -90,8 +100,8 @@ impl<'a> Remote<'a> {
         self.check_options(&mut client).await?;
         loop {
             let error = match self.converse(&mut client, &mut chunks).await? {
-                Ended::Done => return Ok(()),
-                Ended::Broken(error) => error,
+                StreamEnd::Done => return Ok(()),
+                StreamEnd::Broken(error) => error,
             };
             client = match self.reconnect(error).await? {
                 Some(client) => client,
@@ -125,10 +135,10 @@ impl<'a> Remote<'a> {
             let pause = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_PAUSE);
             self.attempts += 1;
             tokio::select! {
-                () = self.stop.wait() => return Ok(None),
+                () = self.cancellation.cancelled() => return Ok(None),
                 () = tokio::time::sleep(pause) => {}
             }
-            tracing::warn!(attempt = self.attempts, error = %last, "asking the server again");
+            tracing::warn!(attempt = self.attempts, error = %last, "reconnecting to the server");
             match connect::server(self.global).await {
                 Ok(client) => return Ok(Some(client)),
                 Err(error) => last = error,
@@ -141,7 +151,7 @@ impl<'a> Remote<'a> {
         &mut self,
         client: &mut Client,
         chunks: &mut Receiver<Chunk>,
-    ) -> Result<Ended> {
+    ) -> Result<StreamEnd> {
         for pending in &mut self.pending {
             pending.sent = pending.rows.len();
         }
@@ -150,20 +160,20 @@ impl<'a> Remote<'a> {
         let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
         let mut answers = match message_of(client.screening.stream_screen_addresses(stream).await) {
             Ok(answers) => answers,
-            Err(error) => return Ok(Ended::Broken(error)),
+            Err(error) => return Ok(StreamEnd::Broken(error)),
         };
         let mut last_answers = None;
         loop {
             if let Err(error) = self.complete(client).await? {
-                return Ok(Ended::Broken(error));
+                return Ok(StreamEnd::Broken(error));
             }
-            if self.stop.is_told() {
+            if self.cancellation.is_cancelled() {
                 let until = *last_answers.get_or_insert_with(|| Instant::now() + LAST_ANSWERS);
                 if Instant::now() >= until || !self.is_awaiting() {
-                    return self.cut().map(|()| Ended::Done);
+                    return self.cut().map(|()| StreamEnd::Done);
                 }
             } else if self.is_read && self.pending.is_empty() {
-                return Ok(Ended::Done);
+                return Ok(StreamEnd::Done);
             }
             let stopping = last_answers.is_some();
             let unsent = self.unsent().filter(|_| !stopping);
@@ -173,18 +183,18 @@ impl<'a> Remote<'a> {
                 permit = questions.reserve(), if unsent.is_some() => match (permit, unsent) {
                     (Ok(permit), Some(at)) => permit.send(self.question(at, first.take())),
                     // Nobody takes questions any more.
-                    _ => return Ok(Ended::Broken(ended_early())),
+                    _ => return Ok(StreamEnd::Broken(ended_early())),
                 },
                 chunk = chunks.recv(), if wants_chunk => match chunk {
                     Some(chunk) => self.begin(chunk),
                     None => self.is_read = true,
                 },
                 answer = answers.message(), if self.is_awaiting() => match answer {
-                    Ok(Some(answer)) => self.take(answer)?,
-                    Ok(None) => return Ok(Ended::Broken(ended_early())),
-                    Err(status) => return Ok(Ended::Broken(status.into())),
+                    Ok(Some(answer)) => self.record_answer(answer)?,
+                    Ok(None) => return Ok(StreamEnd::Broken(ended_early())),
+                    Err(status) => return Ok(StreamEnd::Broken(status.into())),
                 },
-                () = self.stop.wait(), if !stopping => {}
+                () = self.cancellation.cancelled(), if !stopping => {}
                 () = tokio::time::sleep_until(last_answers.unwrap_or_else(Instant::now)),
                     if stopping => {}
             }
@@ -194,7 +204,7 @@ impl<'a> Remote<'a> {
     fn begin(&mut self, chunk: Chunk) {
         let rows = Vec::with_capacity(chunk.len());
         let mut pending = Pending { chunk, rows, sent: 0 };
-        pending.tell_faults();
+        pending.answer_faults();
         pending.sent = pending.rows.len();
         self.pending.push_back(pending);
     }
@@ -218,12 +228,12 @@ impl<'a> Remote<'a> {
         let place = pending.next_to_send().unwrap_or(pending.sent);
         pending.sent = place + 1;
         let asked = pending.chunk.row(place);
-        let query = Some(self.asking.query(&asked, asked.row.to_string()));
+        let query = Some(self.row_settings.query(&asked, asked.row.to_string()));
         v1::StreamScreenAddressesRequest { query, options }
     }
 
     /// Takes an answer, which must be that of the first row without one.
-    fn take(&mut self, answer: v1::StreamScreenAddressesResponse) -> Result<()> {
+    fn record_answer(&mut self, answer: v1::StreamScreenAddressesResponse) -> Result<()> {
         let waiting = self.pending.iter_mut().find(|it| it.rows.len() < it.chunk.len());
         let pending = waiting.ok_or_else(|| anyhow!("the server answers what was not asked"))?;
         if let Some(snapshot) = answer.snapshot {
@@ -240,9 +250,9 @@ impl<'a> Remote<'a> {
             ));
         }
         let policy = policy(&self.policies, &item);
-        let wants_path = self.asking.evidence && answer::wants_path(&item);
-        pending.rows.push((answer::row(&asked, &item, policy), wants_path));
-        pending.tell_faults();
+        let wants_path = self.row_settings.evidence && answer::wants_path(&item);
+        pending.rows.push((answer::result_row(&asked, &item, policy), wants_path));
+        pending.answer_faults();
         self.attempts = 0;
         Ok(())
     }
@@ -252,14 +262,16 @@ impl<'a> Remote<'a> {
         while let Some(front) = self.pending.front()
             && front.rows.len() == front.chunk.len()
         {
-            if self.stop.is_told() && front.rows.iter().any(|(_, wants_path)| *wants_path) {
+            if self.cancellation.is_cancelled()
+                && front.rows.iter().any(|(_, wants_path)| *wants_path)
+            {
                 return Ok(Ok(()));
             }
             if let Err(error) = self.add_paths(client).await? {
                 return Ok(Err(error));
             }
             if let Some(front) = self.pending.pop_front() {
-                self.hand_on(front)?;
+                self.send_done(front)?;
             }
         }
         Ok(Ok(()))
@@ -273,7 +285,7 @@ impl<'a> Remote<'a> {
         for places in wanted.chunks(DEEP) {
             let query = |place: &usize| {
                 let asked = front.chunk.row(*place);
-                self.asking.query(&asked, asked.row.to_string())
+                self.row_settings.query(&asked, asked.row.to_string())
             };
             let request = v1::BatchScreenAddressesRequest {
                 queries: places.iter().map(query).collect(),
@@ -297,22 +309,23 @@ impl<'a> Remote<'a> {
             }
             for (place, item) in places.iter().zip(&response.items) {
                 let policy = policy(&self.policies, item);
-                front.rows[*place] = (answer::row(&front.chunk.row(*place), item, policy), false);
+                front.rows[*place] =
+                    (answer::result_row(&front.chunk.row(*place), item, policy), false);
             }
             self.attempts = 0;
         }
         Ok(Ok(()))
     }
 
-    fn hand_on(&mut self, pending: Pending) -> Result<()> {
+    fn send_done(&mut self, pending: Pending) -> Result<()> {
         let Pending { mut chunk, rows, .. } = pending;
         let mut out = std::mem::take(&mut chunk.out);
         for (place, (row, _)) in rows.iter().enumerate() {
-            self.asking.form.row(&chunk.row(place), row, &mut out);
+            self.row_settings.form.row(&chunk.row(place), row, &mut out);
             chunk.counts.add(row);
         }
         chunk.out = out;
-        self.asking.finish(&mut chunk);
+        self.row_settings.finish(&mut chunk);
         self.done.send(chunk).ok().context("nobody takes the answers any more")
     }
 
@@ -322,7 +335,7 @@ impl<'a> Remote<'a> {
         let whole = front.rows.iter().position(|(_, wants_path)| *wants_path);
         front.rows.truncate(whole.unwrap_or(front.rows.len()));
         front.chunk.is_cut = front.rows.len() < front.chunk.len();
-        self.hand_on(front)?;
+        self.send_done(front)?;
         // What is behind it would leave a gap; the writer writes no further.
         self.pending.clear();
         Ok(())
@@ -331,11 +344,11 @@ impl<'a> Remote<'a> {
 
 impl Pending {
     /// Answers the next rows that cannot be asked.
-    fn tell_faults(&mut self) {
+    fn answer_faults(&mut self) {
         while self.rows.len() < self.chunk.len() {
             let asked = self.chunk.row(self.rows.len());
             let Some(fault) = asked.fault else { return };
-            self.rows.push((answer::error(&asked, fault), false));
+            self.rows.push((answer::error_row(&asked, fault), false));
         }
     }
 

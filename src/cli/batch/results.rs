@@ -1,4 +1,4 @@
-//! Reads results of batches: CSV, JSON lines or Parquet, packed or not. Must not write any.
+//! Reads results of batches: CSV, JSON lines or Parquet, compressed or not.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -183,7 +183,7 @@ fn wrong(column: usize, text: &str) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::chunk::{Asked, Kept};
+    use crate::cli::batch::chunk::{InputRow, Kept};
     use crate::cli::batch::form::{Lines, RowForm};
     use crate::cli::batch::row::{RowDecision, Share};
 
@@ -208,7 +208,7 @@ mod tests {
         for row in rows {
             let ResultRow { row: number, reference, address, chain, .. } = row;
             let (row_number, kept) = (*number, Kept::NONE);
-            let asked = Asked { row: row_number, reference, address, chain, kept, fault: None };
+            let asked = InputRow { row: row_number, reference, address, chain, kept, fault: None };
             form.row(&asked, row, &mut bytes);
         }
         let file = tempfile::NamedTempFile::new().unwrap();

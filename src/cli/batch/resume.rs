@@ -1,5 +1,4 @@
-//! What a batch that was stopped has left: its rows, told again from the file, and that they are of
-//! the same input. Must not change the file.
+//! `--resume`: reads the rows of an interrupted result and checks that they belong to the same input.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -9,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::chunk::Chunk;
+use super::compression::Compression;
 use super::form::{Lines, RowForm};
 use super::input::Rows;
-use super::packing::Packing;
 use super::results::Results;
 use super::summary::Counts;
 use crate::cli::text::escape;
@@ -35,7 +34,7 @@ pub struct Resumed {
 pub fn resume(
     path: &Path,
     form: &RowForm,
-    packing: Packing,
+    compression: Compression,
     rows: &mut Rows<'_>,
 ) -> Result<Resumed> {
     let shown = path.display();
@@ -44,7 +43,7 @@ pub fn resume(
         return Ok(resumed);
     }
     let context = || format!("{shown}: cannot be gone on with");
-    resumed.bytes = packing.whole(path, form.lines).with_context(context)?;
+    resumed.bytes = compression.whole(path, form.lines).with_context(context)?;
     if resumed.bytes == 0 {
         return Ok(resumed);
     }

@@ -1,5 +1,4 @@
-//! One row of a batch's result: its columns, and what they say. Must not know how they are written
-//! in a file, or decide anything.
+//! One row of a batch's result and its columns.
 
 use std::fmt;
 use std::str::FromStr;

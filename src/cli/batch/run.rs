@@ -1,5 +1,5 @@
-//! One batch from its first row to its summary: who reads, who answers, who writes, and what becomes
-//! of it where one of them fails. Must not know how any of them does it.
+//! Runs a batch: starts the reader, the answerers and the writer, handles their failures, and writes the
+//! summary.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 
+use super::cancellation::{self, Cancellation};
 use super::chunk::Chunk;
 use super::local;
 use super::output::{Output, Writer, Written};
-use super::reading::{Read, Reading, Ready, Told};
+use super::reader::{InputHead, InputReader, ReadSummary, ReaderHandle};
 use super::remote::Remote;
 use super::resume::Resumed;
 use super::row::RowDecision;
-use super::stop::{self, Stop};
 use super::summary::{Summary, VERSION};
 use super::target::{Existing, STDOUT, read_summary, write_summary};
 use super::{Plan, columnar, text};
-use crate::cli::connect::{self, Reached};
+use crate::cli::connect::{self, Backend};
 use crate::cli::progress::ProgressLine;
 use crate::cli::text::escape;
 use crate::cli::{Global, clock};
@@ -49,38 +49,39 @@ fn exit_status(worst: RowDecision) -> u8 {
 }
 
 pub async fn run(plan: Plan, global: &Global) -> Result<u8> {
-    let stop = Arc::new(Stop::default());
-    let signals = stop::on_signals(stop.clone())?;
-    let outcome = batch(plan, global, &stop).await;
+    let cancellation = Arc::new(Cancellation::default());
+    let signals = cancellation::cancel_on_signals(cancellation.clone())?;
+    let outcome = batch(plan, global, &cancellation).await;
     signals.abort();
     outcome
 }
 
-async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
+async fn batch(mut plan: Plan, global: &Global, cancellation: &Arc<Cancellation>) -> Result<u8> {
     let before = plan.summary_before()?;
     let (free, empty) = mpsc::channel();
     let (full, chunks) = tokio::sync::mpsc::channel(CHUNKS);
     let resume = plan.target.work_file().filter(|_| plan.existing == Existing::Resume);
-    let reading = Reading {
+    let reading = InputReader {
         settings: plan.input.clone(),
-        resume: resume.map(|path| (path, plan.asking.form.clone(), plan.asking.packing)),
+        resume: resume
+            .map(|path| (path, plan.row_settings.form.clone(), plan.row_settings.compression)),
         most: if plan.takes_searches() { SEARCHED_ROWS } else { ROWS },
         free: empty,
         full,
-        stop: stop.clone(),
+        cancellation: cancellation.clone(),
     };
-    let Told { ready, read } = reading.start()?;
-    let Ready { resumed, kept } = tokio::select! {
+    let ReaderHandle { ready, read } = reading.start()?;
+    let InputHead { resumed, kept } = tokio::select! {
         ready = ready => ready.context("the reading thread")??,
-        () = stop.wait() => return Ok(stop.status().unwrap_or(1)),
+        () = cancellation.cancelled() => return Ok(cancellation.signal_status().unwrap_or(1)),
     };
-    plan.asking.form.kept = kept;
+    plan.row_settings.form.kept = kept;
     let plan = &plan;
     plan.check_before(&resumed, before.as_ref())?;
     let reached = connect::reach(global).await?;
-    let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
+    let answering = Answerer::prepare(plan, reached, &resumed, &before).await?;
 
-    let started = Started::now();
+    let started = StartTime::now();
     let path = plan.target.work_file();
     // First: of a result that another batch is writing, the summary is that one's too.
     let output = Output::open(path.as_deref(), resumed.bytes, &plan.head())?;
@@ -90,7 +91,7 @@ async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> 
         line: (!plan.quiet).then(|| ProgressLine::go_on(resumed.read)),
         name: escape(&plan.input_name()).into_owned(),
         free: free.clone(),
-        stop: stop.clone(),
+        cancellation: cancellation.clone(),
     };
     let (done, answered) = mpsc::channel();
     let writing = tokio::task::spawn_blocking(move || writer.run(&answered));
@@ -99,20 +100,20 @@ async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> 
     }
     drop(free);
     let snapshots = answering.snapshots.clone();
-    let answers = answering.answer(plan, global, chunks, done, stop).await;
+    let answers = answering.answer(plan, global, chunks, done, cancellation).await;
     if answers.is_err() {
         // A reader that stands at standard input is not waited for: it would hide why.
-        stop.tell();
+        cancellation.cancel();
     }
     let written = writing.await.context("the writing thread")?;
     let read = match tokio::time::timeout(LAST_WORDS, read).await {
         Ok(read) => read.ok(),
-        Err(_) if stop.is_told() => None,
+        Err(_) if cancellation.is_cancelled() => None,
         Err(_) => bail!("the reading thread does not end"),
     };
     let written = written?;
     let rows = written.counts.rows;
-    let failed = plan.finish_summary(&mut summary, resumed, snapshots, written, read, stop);
+    let failed = plan.finish_summary(&mut summary, resumed, snapshots, written, read, cancellation);
     let failed = match answers {
         Ok(()) => failed,
         Err(error) => {
@@ -120,15 +121,15 @@ async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> 
             Some(error)
         }
     };
-    plan.end(&mut summary, rows, &started, failed, stop)
+    plan.end(&mut summary, rows, &started, failed, cancellation)
 }
 
-struct Started {
+struct StartTime {
     moment: Timestamp,
     instant: Instant,
 }
 
-impl Started {
+impl StartTime {
     fn now() -> Self {
         Self { moment: clock::now(), instant: Instant::now() }
     }
@@ -146,7 +147,7 @@ impl Plan {
     }
 
     fn head(&self) -> Vec<u8> {
-        self.asking.packing.pack(self.asking.form.head())
+        self.row_settings.compression.pack(self.row_settings.form.head())
     }
 
     fn input_name(&self) -> String {
@@ -162,7 +163,7 @@ impl Plan {
         let before = read_summary(path)?;
         if let Some(before) = &before {
             ensure!(
-                before.options == self.options && before.chain == self.asking.chain,
+                before.options == self.options && before.chain == self.row_settings.chain,
                 "{}: begun with other options: go on with the same --chain, --list, --max-hops, \
                  --as-of and --evidence",
                 path.display()
@@ -181,7 +182,7 @@ impl Plan {
              --summary, or write the result anew by --overwrite"
         );
         ensure!(
-            before.is_none_or(|before| before.kept_columns[..] == self.asking.form.kept[..]),
+            before.is_none_or(|before| before.kept_columns[..] == self.row_settings.form.kept[..]),
             "{shown}: begun with other columns of the input: go on with the same --keep-columns"
         );
         // A batch that was killed has not counted its rows; one that ended has.
@@ -197,7 +198,7 @@ impl Plan {
 
     /// The summary of a batch that is begun: marked as interrupted, and so written at once, so that
     /// one that is killed can be gone on with.
-    fn begin_summary(&self, before: &Option<Summary>, started: &Started) -> Result<Summary> {
+    fn begin_summary(&self, before: &Option<Summary>, started: &StartTime) -> Result<Summary> {
         let result = self.target.path.as_deref().unwrap_or(Path::new(STDOUT));
         let started_at = match before {
             Some(before) => before.started_at.clone(),
@@ -211,8 +212,8 @@ impl Plan {
             started_at,
             interrupted: true,
             options: self.options.clone(),
-            chain: self.asking.chain.clone(),
-            kept_columns: self.asking.form.kept.to_vec(),
+            chain: self.row_settings.chain.clone(),
+            kept_columns: self.row_settings.form.kept.to_vec(),
             snapshots: before.as_ref().map(|it| it.snapshots.clone()).unwrap_or_default(),
             ..Summary::default()
         };
@@ -229,8 +230,8 @@ impl Plan {
         resumed: Resumed,
         snapshots: Vec<v1::Snapshot>,
         written: Written,
-        read: Option<Read>,
-        stop: &Stop,
+        read: Option<ReadSummary>,
+        cancellation: &Cancellation,
     ) -> Option<anyhow::Error> {
         summary.counts = resumed.counts;
         summary.counts.merge(written.counts);
@@ -242,7 +243,7 @@ impl Plan {
         }
         summary.interrupted = true;
         // A reader that had no time to say how far it is was stopped.
-        let Read { input: read, whole } = read?;
+        let ReadSummary { input: read, whole } = read?;
         let rows = read.rows;
         summary.read = Some(read);
         let is_whole = match whole {
@@ -250,7 +251,7 @@ impl Plan {
             Err(error) => return Some(error.context("the input cannot be read to its end")),
         };
         let answered = summary.counts.rows;
-        if !is_whole || (answered != rows && stop.is_told()) {
+        if !is_whole || (answered != rows && cancellation.is_cancelled()) {
             return None;
         }
         if let Err(error) = read.check(answered) {
@@ -265,9 +266,9 @@ impl Plan {
         &self,
         summary: &mut Summary,
         rows: u64,
-        started: &Started,
+        started: &StartTime,
         failed: Option<anyhow::Error>,
-        stop: &Stop,
+        cancellation: &Cancellation,
     ) -> Result<u8> {
         if let (false, true, Some(path), Some(work_file)) = (
             summary.interrupted,
@@ -276,7 +277,7 @@ impl Plan {
             self.target.work_file(),
         ) {
             let new = super::target::with_end(path, ".new");
-            columnar::convert(&new, &self.asking.form, &work_file)
+            columnar::convert(&new, &self.row_settings.form, &work_file)
                 .with_context(|| format!("writing {}", path.display()))?;
             std::fs::rename(&new, path)?;
             std::fs::remove_file(&work_file)?;
@@ -286,7 +287,7 @@ impl Plan {
             write_summary(path, summary)?;
         }
         eprint!("{}", text::text(summary, rows, started.instant.elapsed()));
-        match (failed, stop.status()) {
+        match (failed, cancellation.signal_status()) {
             (Some(error), _) => Err(error),
             (None, Some(status)) if summary.interrupted => Ok(status),
             (None, _) => {
@@ -299,34 +300,34 @@ impl Plan {
     }
 }
 
-/// Who answers, and the snapshots that old rows rest on.
-struct Answering {
-    by: By,
+/// The source of answers, and the snapshots of resumed rows.
+struct Answerer {
+    source: AnswerSource,
     snapshots: Vec<v1::Snapshot>,
 }
 
-enum By {
+enum AnswerSource {
     Held(Arc<Local>),
     Served(Box<Client>),
 }
 
-impl Answering {
+impl Answerer {
     async fn prepare(
         plan: &Plan,
-        reached: Reached,
+        reached: Backend,
         resumed: &Resumed,
         before: &Option<Summary>,
     ) -> Result<Self> {
-        let (by, mut client) = match reached {
-            Reached::Served(client) => (By::Served(client.clone()), *client),
-            Reached::Held(engine) => {
+        let (source, mut client) = match reached {
+            Backend::Served(client) => (AnswerSource::Served(client.clone()), *client),
+            Backend::Held(engine) => {
                 let (settling, paths) = (engine.clone(), plan.takes_searches());
                 tokio::task::spawn_blocking(move || settling.wait_for_exposure(paths)).await??;
                 let options =
                     v1::ScreeningOptions { include_evidence: false, ..plan.options.clone() };
                 let local = Local::new(engine.clone(), Some(&options))?;
                 let client = Client::new(grpc::in_process(engine).await?);
-                (By::Held(Arc::new(local)), client)
+                (AnswerSource::Held(Arc::new(local)), client)
             }
         };
         let known = before.as_ref().map(|before| before.snapshots.clone()).unwrap_or_default();
@@ -335,10 +336,10 @@ impl Answering {
             let known = known.iter().find(|snapshot| snapshot.id == *id).cloned();
             snapshots.push(match known {
                 Some(snapshot) => snapshot,
-                None => of_old_row(&mut client, id).await?,
+                None => fetch_snapshot(&mut client, id).await?,
             });
         }
-        Ok(Self { by, snapshots })
+        Ok(Self { source, snapshots })
     }
 
     async fn answer(
@@ -347,26 +348,28 @@ impl Answering {
         global: &Global,
         chunks: tokio::sync::mpsc::Receiver<Chunk>,
         done: mpsc::Sender<Chunk>,
-        stop: &Arc<Stop>,
+        cancellation: &Arc<Cancellation>,
     ) -> Result<()> {
-        let local = match self.by {
-            By::Served(client) => {
-                let remote = Remote::new(global, &plan.asking, &plan.options, done, stop);
+        let local = match self.source {
+            AnswerSource::Served(client) => {
+                let remote =
+                    Remote::new(global, &plan.row_settings, &plan.options, done, cancellation);
                 return remote.run(*client, chunks).await;
             }
-            By::Held(local) => local,
+            AnswerSource::Held(local) => local,
         };
         let chunks = Arc::new(Mutex::new(chunks));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut working = Vec::new();
         for _ in 0..threads {
-            let (local, asking) = (local.clone(), plan.asking.clone());
-            let (chunks, done, stop) = (chunks.clone(), done.clone(), stop.clone());
+            let (local, row_settings) = (local.clone(), plan.row_settings.clone());
+            let (chunks, done, cancellation) = (chunks.clone(), done.clone(), cancellation.clone());
             let runtime = tokio::runtime::Handle::current();
             working.push(tokio::task::spawn_blocking(move || {
-                let worked = local::work(&local, &asking, (&runtime, &*chunks), &done, &stop);
+                let worked =
+                    local::work(&local, &row_settings, (&runtime, &*chunks), &done, &cancellation);
                 if worked.is_err() {
-                    stop.tell();
+                    cancellation.cancel();
                 }
                 worked
             }));
@@ -376,7 +379,7 @@ impl Answering {
         for worker in working {
             let worked = worker.await.context("a thread that answers").flatten();
             if worked.is_err() {
-                stop.tell();
+                cancellation.cancel();
             }
             outcome = outcome.and(worked);
         }
@@ -384,8 +387,8 @@ impl Answering {
     }
 }
 
-/// A snapshot that rows of before rest on; where nobody knows it any more, its id.
-async fn of_old_row(client: &mut Client, id: &str) -> Result<v1::Snapshot> {
+/// Fetches the snapshot of resumed rows; only its id if the store does not have it any more.
+async fn fetch_snapshot(client: &mut Client, id: &str) -> Result<v1::Snapshot> {
     let request = v1::GetSnapshotRequest { id: id.to_owned() };
     let unknown = || v1::Snapshot { id: id.to_owned(), ..v1::Snapshot::default() };
     match answer(client.lists.get_snapshot(request).await) {

@@ -1,5 +1,4 @@
-//! What a batch came to: counts over all rows, and what the answers rest on. Must not ask anybody or
-//! read a file.
+//! The summary of a batch: counts over all rows, and the snapshots and policies of the answers.
 
 use std::collections::BTreeMap;
 
@@ -94,33 +93,33 @@ pub struct Counts {
     pub rows: u64,
     pub errors: u64,
     pub decisions: BTreeMap<RowDecision, u64>,
-    /// By level: NONE, LOW, ...
+    /// Backend level: NONE, LOW, ...
     pub levels: BTreeMap<String, u64>,
-    /// By status: COMPLETE, INCOMPLETE.
+    /// Backend status: COMPLETE, INCOMPLETE.
     pub statuses: BTreeMap<String, u64>,
-    /// By the fewest hops; `none` where nothing that scores was found.
+    /// Backend the fewest hops; `none` where nothing that scores was found.
     pub hops: BTreeMap<String, u64>,
-    /// By the kind of the finding that decided; rows without one are not counted.
+    /// Backend the kind of the finding that decided; rows without one are not counted.
     pub findings: BTreeMap<String, u64>,
-    /// By the deciding rule; rows that name none are not counted.
+    /// Backend the deciding rule; rows that name none are not counted.
     pub rules: BTreeMap<String, u64>,
-    /// By the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
+    /// Backend the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
     pub incomplete: BTreeMap<String, u64>,
-    /// By what the decision rests on, and the decision. Absent in summaries of earlier programs.
+    /// Backend what the decision rests on, and the decision. Absent in summaries of earlier programs.
     #[serde(default)]
     pub decided_by: BTreeMap<DecidedBy, BTreeMap<RowDecision, u64>>,
     /// As `incomplete`, of the rows that rest on the data alone.
     #[serde(default)]
     pub data_reasons: BTreeMap<String, u64>,
-    /// By the party of the finding that decided, worst first.
-    pub parties: Parties,
-    /// By the list of the finding that decided.
+    /// Backend the party of the finding that decided, worst first.
+    pub parties: PartyCounts,
+    /// Backend the list of the finding that decided.
     pub lists: BTreeMap<String, u64>,
     /// Rows with direct dealings in assets without a known value, by decision. Absent in summaries of
     /// earlier programs, and where there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unvalued_direct: BTreeMap<RowDecision, u64>,
-    /// By how the finding that decided rests on common input, as the column says it. Absent in summaries of
+    /// Backend how the finding that decided rests on common input, as the column says it. Absent in summaries of
     /// earlier programs, and where none does.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub common_input: BTreeMap<String, u64>,
@@ -132,7 +131,7 @@ pub struct Counts {
 /// Rows by the party, and the list that it stands on; written as an array, worst first: most BLOCK,
 /// then most REVIEW, then most ALLOW, then by name and list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parties(BTreeMap<(String, String), PartyCount>);
+pub struct PartyCounts(BTreeMap<(String, String), PartyCount>);
 
 /// How the rows of one party came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,7 +227,7 @@ impl Counts {
             }
         }
         for ((party, list), found) in other.parties.0 {
-            let into = self.parties.of(&party, &list);
+            let into = self.parties.entry(&party, &list);
             into.allow += found.allow;
             into.review += found.review;
             into.block += found.block;
@@ -260,7 +259,7 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str, rows: u64) {
     }
 }
 
-impl Parties {
+impl PartyCounts {
     pub fn worst_first(&self) -> Vec<&PartyCount> {
         let mut parties: Vec<_> = self.0.values().collect();
         // The sort is stable, and the map has them by name.
@@ -269,7 +268,7 @@ impl Parties {
     }
 
     fn add(&mut self, row: &ResultRow, times: u64) {
-        let found = self.of(&row.party, &row.list);
+        let found = self.entry(&row.party, &row.list);
         match row.decision {
             RowDecision::Allow => found.allow += times,
             RowDecision::Review => found.review += times,
@@ -278,7 +277,7 @@ impl Parties {
         }
     }
 
-    fn of(&mut self, party: &str, list: &str) -> &mut PartyCount {
+    fn entry(&mut self, party: &str, list: &str) -> &mut PartyCount {
         let new = || PartyCount {
             party: party.to_owned(),
             list: list.to_owned(),
@@ -288,13 +287,13 @@ impl Parties {
     }
 }
 
-impl Serialize for Parties {
+impl Serialize for PartyCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.worst_first())
     }
 }
 
-impl<'de> Deserialize<'de> for Parties {
+impl<'de> Deserialize<'de> for PartyCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parties = Vec::<PartyCount>::deserialize(deserializer)?;
         let named = |party: PartyCount| ((party.party.clone(), party.list.clone()), party);

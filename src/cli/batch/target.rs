@@ -1,5 +1,4 @@
-//! Where the result of a batch goes, by its name, and that nothing is lost there by mistake. Must not
-//! write rows.
+//! The target of a batch: its format by its name, and protection against overwriting files by mistake.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::compression::Compression;
 use super::earlier;
 use super::form::Lines;
 use super::input::STDIN;
-use super::packing::Packing;
 use super::summary::Summary;
 
 /// The name of standard output.
@@ -23,7 +22,7 @@ pub struct Target {
     pub path: Option<PathBuf>,
     /// How its rows are written; of Parquet those of its work file.
     pub lines: Lines,
-    pub packing: Packing,
+    pub compression: Compression,
     /// Whether the file is made of a work file at the end: Parquet says at its end where its rows
     /// stand, and one that has no end cannot be gone on with.
     pub is_parquet: bool,
@@ -41,22 +40,26 @@ pub enum Existing {
 impl Target {
     /// The target that `--out` names.
     pub fn named(out: Option<&Path>) -> Result<Self> {
-        let plain =
-            |path| Self { path, lines: Lines::Csv, packing: Packing::None, is_parquet: false };
+        let plain = |path| Self {
+            path,
+            lines: Lines::Csv,
+            compression: Compression::None,
+            is_parquet: false,
+        };
         let Some(path) = out.filter(|out| *out != Path::new(STDOUT)) else {
             return Ok(plain(None));
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        let (bare, packing) = match name.rsplit_once('.') {
-            Some((bare, "gz")) => (bare, Packing::Gzip),
-            Some((bare, "zst")) => (bare, Packing::Zstd),
-            _ => (name.as_str(), Packing::None),
+        let (bare, compression) = match name.rsplit_once('.') {
+            Some((bare, "gz")) => (bare, Compression::Gzip),
+            Some((bare, "zst")) => (bare, Compression::Zstd),
+            _ => (name.as_str(), Compression::None),
         };
-        let target = Self { packing, ..plain(Some(path.to_owned())) };
-        match (bare.rsplit_once('.').map(|(_, end)| end), packing) {
+        let target = Self { compression, ..plain(Some(path.to_owned())) };
+        match (bare.rsplit_once('.').map(|(_, end)| end), compression) {
             (Some("csv"), _) => Ok(target),
             (Some("jsonl" | "ndjson"), _) => Ok(Self { lines: Lines::Json, ..target }),
-            (Some("parquet"), Packing::None) => Ok(Self { is_parquet: true, ..target }),
+            (Some("parquet"), Compression::None) => Ok(Self { is_parquet: true, ..target }),
             (Some("parquet"), _) => {
                 bail!("{name}: Parquet is packed within: leave .gz or .zst out")
             }
@@ -146,7 +149,7 @@ fn same(one: &Path, other: &Path) -> bool {
 pub fn write_summary(path: &Path, summary: &Summary) -> Result<()> {
     let context = || format!("writing {}", path.display());
     let json = serde_json::to_string_pretty(summary)?;
-    // By a name of its own beside it, and with the permissions that any new file has.
+    // Backend a name of its own beside it, and with the permissions that any new file has.
     let new = with_end(path, ".new");
     fs::write(&new, format!("{json}\n")).with_context(context)?;
     fs::rename(&new, path).with_context(context)
@@ -170,16 +173,16 @@ mod tests {
 
     #[test]
     fn the_name_tells_the_form() {
-        let check = |name: &str, want: Option<(Lines, Packing, bool)>| {
+        let check = |name: &str, want: Option<(Lines, Compression, bool)>| {
             let found = Target::named(Some(Path::new(name))).ok();
-            assert_eq!(found.map(|it| (it.lines, it.packing, it.is_parquet)), want, "{name}");
+            assert_eq!(found.map(|it| (it.lines, it.compression, it.is_parquet)), want, "{name}");
         };
-        check("a/b.csv", Some((Lines::Csv, Packing::None, false)));
-        check("b.CSV.gz", Some((Lines::Csv, Packing::Gzip, false)));
-        check("b.jsonl", Some((Lines::Json, Packing::None, false)));
-        check("b.x.ndjson.zst", Some((Lines::Json, Packing::Zstd, false)));
-        check("b.parquet", Some((Lines::Csv, Packing::None, true)));
-        check("-", Some((Lines::Csv, Packing::None, false)));
+        check("a/b.csv", Some((Lines::Csv, Compression::None, false)));
+        check("b.CSV.gz", Some((Lines::Csv, Compression::Gzip, false)));
+        check("b.jsonl", Some((Lines::Json, Compression::None, false)));
+        check("b.x.ndjson.zst", Some((Lines::Json, Compression::Zstd, false)));
+        check("b.parquet", Some((Lines::Csv, Compression::None, true)));
+        check("-", Some((Lines::Csv, Compression::None, false)));
         for name in ["b.parquet.gz", "b.txt", "csv", "b.gz", "b.csv.bz2", "b"] {
             check(name, None);
         }

@@ -1,5 +1,4 @@
-//! `lists backfill`: old publications, streamed to the server as they are. Understands nothing of the
-//! files.
+//! `lists backfill`: streams old publications to the server.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use jiff::civil::Date;
 use tokio::sync::mpsc;
 
 use super::force;
-use super::import::{CHUNKS_AHEAD, Sending, chunks, file_name};
+use super::import::{CHUNKS_AHEAD, RequestStream, chunks, file_name};
 use crate::cli::output::Output;
 use crate::cli::text::Style;
 use crate::cli::{dates, render};
@@ -94,7 +93,7 @@ async fn call(
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let files = files.clone();
     let reader = tokio::task::spawn_blocking(move || send(&files, header, file, sender));
-    let response = Sending { reader, receiver }
+    let response = RequestStream { reader, receiver }
         .with(async |requests| client.lists.backfill_list(requests).await)
         .await?;
     Ok(answer(response)?)

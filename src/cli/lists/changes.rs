@@ -4,10 +4,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::id_or_all;
-use super::last_look::{Place, Seen};
+use super::last_seen::{LastSeen, LastSeenFile};
 use super::pages::{PAGE, turn};
 use crate::cli::dates::{self, Since};
-use crate::cli::output::{Output, complain};
+use crate::cli::output::{Output, print_error};
 use crate::cli::render::changes::Look;
 use crate::cli::{Global, clock, render};
 use crate::domain::list::ListId;
@@ -60,14 +60,16 @@ async fn show_since_last(
     output: Output,
     global: &Global,
 ) -> Result<()> {
-    let place = Place::new(global, list_id)?;
+    let place = LastSeenFile::new(global, list_id)?;
     let last = place.read()?;
     // With the version that was shown last: it tells whether the store is still the same.
     let since = last.as_ref().map(|last| request::Since::SinceVersion(last.version - 1));
     let mut found = find_all(client, since, list_id).await?;
     let look = match &last {
         None => Look::First,
-        Some(last) if last.is_of(&found.changes) || was_retold(&found.changes, last.version) => {
+        Some(last)
+            if last.matches_store(&found.changes) || was_retold(&found.changes, last.version) =>
+        {
             Look::Since(last.at)
         }
         Some(_) => {
@@ -75,17 +77,17 @@ async fn show_since_last(
             Look::Replaced
         }
     };
-    let seen = Seen::of(&found.changes, clock::now());
+    let seen = LastSeen::from_changes(&found.changes, clock::now());
     if let (Look::Since(_), Some(last)) = (&look, &last) {
         found.changes.retain(|change| change.version > last.version);
     }
     if look == Look::Replaced && output == Output::Json {
-        complain(render::changes::REPLACED);
+        print_error(render::changes::REPLACED);
     }
     output.show(&found, |_| render::changes::since_last(look, &found.changes))?;
     match seen {
         None => Ok(()),
-        Some(seen) => place.keep(&seen).context("the next run shows these changes again"),
+        Some(seen) => place.save(&seen).context("the next run shows these changes again"),
     }
 }
 

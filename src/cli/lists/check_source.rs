@@ -37,7 +37,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<u8> {
             }
             Err(error) if is_one => return Err(error.into()),
             Err(error) => {
-                output::complain(&format!("{list_id}: {error:#}"));
+                output::print_error(&format!("{list_id}: {error:#}"));
                 failed = true;
             }
         }

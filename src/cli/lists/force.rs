@@ -1,4 +1,4 @@
-//! What overrides gates of an import: which, why, and that the operator has seen what is lost.
+//! `--force`: which gates an import overrides, the reason, and the operator's confirmation.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 

@@ -1,5 +1,5 @@
-//! `lists import`: a file, streamed to the server as it is, but for the header that a TagPack takes
-//! from its own folder, which the server cannot see.
+//! `lists import`: streams a file to the server. Only a TagPack gets its header from its own directory,
+//! which the server cannot see.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -136,20 +136,20 @@ async fn call(
         send(file, header, sender)
             .map_err(|(error, open)| (Error::from(error).context(reading), open))
     });
-    let response = Sending { reader, receiver }
+    let response = RequestStream { reader, receiver }
         .with(async |requests| client.lists.import_list(requests).await)
         .await?;
     Ok(answer(response)?)
 }
 
 /// Requests on their way from a task that reads files.
-pub(super) struct Sending<R> {
+pub(super) struct RequestStream<R> {
     /// The task. Where reading fails it gives its sender back, still open.
     pub reader: JoinHandle<Result<(), (Error, mpsc::Sender<R>)>>,
     pub receiver: mpsc::Receiver<R>,
 }
 
-impl<R> Sending<R> {
+impl<R> RequestStream<R> {
     /// Waits for the answer of `call`. Where reading fails, the call is dropped without an end, so that
     /// the server cannot take what was read for the whole.
     pub async fn with<T>(self, call: impl AsyncFnOnce(ReceiverStream<R>) -> T) -> Result<T> {

@@ -30,7 +30,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let (all, mut failed) = (ids.len(), 0);
     for id in ids {
         if let Err(error) = refresh(client, id.clone(), arguments.output).await {
-            output::complain(&format!("{id}: {error:#}"));
+            output::print_error(&format!("{id}: {error:#}"));
             failed += 1;
         }
     }

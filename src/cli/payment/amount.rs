@@ -1,5 +1,5 @@
-//! The amount and the asset of `payment` as people write them: `1.5 ETH`, `15 wei`, `--asset USDT`.
-//! Guesses nothing: what has two readings is refused with both.
+//! Parses the amount and the asset of `payment`: `1.5 ETH`, `15 wei`, `--asset USDT`. An ambiguous amount
+//! is rejected with both readings.
 
 use anyhow::{Result, bail, ensure};
 

@@ -1,5 +1,4 @@
-//! `policy diff`: what differs between two policies, and whose decision changes over a sample. The
-//! server (or the store) screens; this only counts.
+//! `policy diff`: compares two policies, and counts the decisions that change over a sample.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde::Serialize;
 use super::file;
 use crate::cli::batch::chunk::Chunk;
 use crate::cli::batch::input::{self, Settings};
-use crate::cli::batch::kept::KeepColumns;
+use crate::cli::batch::kept_columns::KeepColumns;
 use crate::cli::batch::summary::InputRead;
 use crate::cli::output::Output;
 use crate::cli::{Global, connect, render, runtime};
@@ -65,7 +64,7 @@ pub struct Arguments {
     output: Output,
 }
 
-/// A policy to compare, and how the server is told of it.
+/// A policy to compare, and how a request names it.
 struct Side {
     policy: Policy,
     source: v1::PolicySource,
@@ -109,14 +108,14 @@ pub struct Compared {
     pub decisions_changed: u64,
     pub scores_changed: u64,
     /// How often which decision became which.
-    pub matrix: Vec<Moved>,
+    pub matrix: Vec<ChangedDecision>,
     /// Those whose decision changes and refused ones; all where asked for. In the sample's order.
     pub items: Vec<Item>,
 }
 
 /// How often a decision became another, or stayed.
 #[derive(Debug, Serialize)]
-pub struct Moved {
+pub struct ChangedDecision {
     pub old: v1::Decision,
     pub new: v1::Decision,
     pub count: u64,
@@ -136,12 +135,12 @@ pub struct Item {
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let sample = arguments.sample.as_deref().map(|path| read(path, arguments)).transpose()?;
     let differences = runtime()?.block_on(async {
-        let mut server = Lazily { global, client: None };
+        let mut server = LazyClient { global, client: None };
         let old = side(&arguments.old, &mut server).await?;
         let new = side(&arguments.new, &mut server).await?;
         let mut differences = differences(&old.policy, &new.policy);
         if let Some((sample, read)) = sample {
-            let mut comparing = Comparing {
+            let mut comparing = Comparison {
                 old,
                 new,
                 all: arguments.all,
@@ -165,7 +164,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
 }
 
 /// A row of the sample: what it asks, and why it cannot.
-struct Sampled {
+struct SampleRow {
     row: u64,
     address: String,
     chain: String,
@@ -173,7 +172,7 @@ struct Sampled {
 }
 
 /// Reads a sample, as `screen --input` reads its rows.
-fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)> {
+fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<SampleRow>, InputRead)> {
     let settings = Settings {
         path: path.to_owned(),
         container: None,
@@ -194,7 +193,7 @@ fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)>
             ensure!(sample.len() < MAX_SAMPLE, "more than {MAX_SAMPLE} rows");
             sample.extend((0..chunk.len()).map(|place| {
                 let asked = chunk.row(place);
-                Sampled {
+                SampleRow {
                     row: asked.row,
                     address: asked.address.to_owned(),
                     chain: asked.chain_name().to_owned(),
@@ -209,13 +208,13 @@ fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)>
     read.context("the sample")
 }
 
-/// A client that is connected where it is needed: two files alone ask nobody.
-struct Lazily<'g> {
+/// A client that connects on first use: comparing two files needs no server.
+struct LazyClient<'g> {
     global: &'g Global,
     client: Option<Client>,
 }
 
-impl Lazily<'_> {
+impl LazyClient<'_> {
     async fn client(&mut self) -> Result<&mut Client> {
         let client = match self.client.take() {
             Some(client) => client,
@@ -225,7 +224,7 @@ impl Lazily<'_> {
     }
 }
 
-async fn side(named: &str, server: &mut Lazily<'_>) -> Result<Side> {
+async fn side(named: &str, server: &mut LazyClient<'_>) -> Result<Side> {
     let version = match named {
         "live" => Some(""),
         named if is_version(named) => Some(named),
@@ -263,7 +262,7 @@ fn differences(old: &Policy, new: &Policy) -> Differences {
     }
 }
 
-struct Comparing {
+struct Comparison {
     old: Side,
     new: Side,
     all: bool,
@@ -271,8 +270,8 @@ struct Comparing {
     found: Compared,
 }
 
-impl Comparing {
-    async fn chunk(&mut self, client: &mut Client, chunk: &[Sampled]) -> Result<()> {
+impl Comparison {
+    async fn chunk(&mut self, client: &mut Client, chunk: &[SampleRow]) -> Result<()> {
         let queries: Vec<_> = chunk.iter().filter_map(query).collect();
         let asked = queries.len();
         let mut answers = Vec::new();
@@ -295,18 +294,18 @@ impl Comparing {
             answers = response.items;
         }
         let mut answers = answers.into_iter();
-        for Sampled { row, address, chain, fault } in chunk {
+        for SampleRow { row, address, chain, fault } in chunk {
             let comparison = match fault {
-                Some(why) => unasked(*row, why),
+                Some(why) => error_item(*row, why),
                 None => answers.next().unwrap_or_default(),
             };
             let (address, chain) = (address.clone(), chain.clone());
-            self.take(Item { row: *row, address, chain, comparison });
+            self.count_item(Item { row: *row, address, chain, comparison });
         }
         Ok(())
     }
 
-    fn take(&mut self, item: Item) {
+    fn count_item(&mut self, item: Item) {
         let found = &mut self.found;
         let (Some(old), Some(new), None) =
             (&item.comparison.baseline, &item.comparison.candidate, &item.comparison.error)
@@ -329,7 +328,7 @@ impl Comparing {
     fn finish(self) -> Result<Compared> {
         self.found.read.check(self.found.screened + self.found.refused)?;
         let decision = |number: i32| v1::Decision::try_from(number).unwrap_or_default();
-        let moved = self.counts.iter().map(|((old, new), count)| Moved {
+        let moved = self.counts.iter().map(|((old, new), count)| ChangedDecision {
             old: decision(*old),
             new: decision(*new),
             count: *count,
@@ -338,14 +337,14 @@ impl Comparing {
     }
 }
 
-fn query(sampled: &Sampled) -> Option<v1::AddressQuery> {
-    let Sampled { row, address, chain, fault } = sampled;
+fn query(sampled: &SampleRow) -> Option<v1::AddressQuery> {
+    let SampleRow { row, address, chain, fault } = sampled;
     let (request_id, address, chain) = (row.to_string(), address.clone(), chain.clone());
     fault.is_none().then_some(v1::AddressQuery { request_id, address, chain })
 }
 
-/// A row that nobody was asked about.
-fn unasked(row: u64, why: &str) -> v1::ComparedItem {
+/// The result of a row that was not sent.
+fn error_item(row: u64, why: &str) -> v1::ComparedItem {
     let error = v1::ScreeningError {
         request_id: row.to_string(),
         code: INVALID_ARGUMENT,

@@ -1,5 +1,4 @@
-//! What a policy says, laid out for people and machines. Judges nothing: every number is the
-//! policy's own.
+//! Explains a policy, for people and machines.
 
 use serde::Serialize;
 
@@ -72,7 +71,7 @@ pub struct Step {
     pub score_percent: u16,
 }
 
-/// What is asked of data and requests, beside the configuration.
+/// Requirements on data and requests, besides the configuration.
 #[derive(Debug, Serialize)]
 pub struct Requirements {
     pub lists: Vec<String>,
@@ -97,7 +96,7 @@ pub struct RuleWords {
 }
 
 impl Explanation {
-    pub fn of(policy: &Policy) -> Self {
+    pub fn new(policy: &Policy) -> Self {
         let [shares, values] = policy.steps();
         let step = |at_least: f64, score_percent| Step { at_least, score_percent };
         Self {

@@ -55,7 +55,7 @@ fn members(text: &mut String, response: &v1::ListClusterResponse, style: Style) 
     }
 }
 
-/// What is said of the cluster as a whole.
+/// Writes the totals of the cluster.
 fn whole(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
     let limit = grouped(response.cluster_limit);
     let mut keys = format!("{}, the limit is {limit}", grouped(response.keys));
@@ -78,7 +78,7 @@ fn whole(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
     line(text, 2, "listed", &format!("{} of the keys", grouped(response.listed)));
 }
 
-/// On which chains transactions join nobody.
+/// Writes the chains on which transactions join no keys.
 fn not_joined(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
     if response.chains_without_common_input.is_empty() {
         return;

@@ -1,7 +1,7 @@
 //! The path of an exposure in one line.
 
 use super::common_input;
-use super::paths::{ESTIMATE, Picture, shortened};
+use super::paths::{ESTIMATE, PathDiagram, shortened};
 use super::words::count;
 use crate::cli::text::escape;
 use crate::grpc::v1;
@@ -38,9 +38,9 @@ pub fn words(asked: &str, found: &v1::Finding, near: &v1::Exposure) -> String {
 fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
     /// The most characters of an address on the way.
     const ADDRESS: usize = 13;
-    let picture = Picture::of(asked, std::slice::from_ref(path));
+    let picture = PathDiagram::of(asked, std::slice::from_ref(path));
     let name = |place: usize| {
-        let address = picture.places.get(place).map_or("", |place| place.address());
+        let address = picture.vertices.get(place).map_or("", |place| place.address());
         if place == picture.asked {
             "this address".to_owned()
         } else {
@@ -54,7 +54,7 @@ fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
         if let Some(listed) = listed.as_ref().filter(|_| !sent) {
             drawn.push_str(&format!("{listed} ~ "));
         }
-        for (place, step) in path.steps.iter().enumerate() {
+        for (place, step) in path.hops.iter().enumerate() {
             if place == 0 {
                 drawn.push_str(&name(step.from));
             }

@@ -1,5 +1,4 @@
-//! The frame of a self-contained page, its type and colours, and text made harmless in it. Knows no
-//! message: what stands on a page is its maker's.
+//! The frame and style of a self-contained page, and escaping of text in it.
 
 use sha2::{Digest, Sha256};
 

@@ -1,6 +1,5 @@
-//! Paths of transfers between an address and listed ones, made ready to be drawn: who is on them,
-//! numbered once for every form, and amounts in words. Draws nothing and escapes nothing: each form
-//! below makes the strings harmless in its own way.
+//! The diagram of the paths between an address and listed ones, which each output format draws. Strings
+//! are not escaped here: each format escapes in its own way.
 
 mod amount;
 mod directory;
@@ -9,9 +8,9 @@ pub mod html;
 mod joins;
 mod layout;
 mod legend;
-pub mod standing;
 pub mod svg;
 pub mod text;
+pub mod trace_subject;
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +23,11 @@ use super::words;
 use crate::grpc::v1;
 
 #[derive(Clone, Debug)]
-pub struct Picture<'a> {
-    /// The address asked about: a place in `places`.
+pub struct PathDiagram<'a> {
+    /// The address asked about: an index into `vertices`.
     pub asked: usize,
     /// Who is on the paths; the address asked about is among them even where there are none.
-    pub places: Vec<Place>,
+    pub vertices: Vec<Vertex>,
     pub transactions: Vec<&'a str>,
     /// The paths, in the order of the answer.
     pub paths: Vec<Path<'a>>,
@@ -39,7 +38,7 @@ pub const ESTIMATE: &str = "common input (an estimate)";
 
 /// A holder on a path, by every way of writing that the answer has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Vertex {
     /// The writings; the first is the one to show.
     pub addresses: Vec<String>,
     /// The party, where the place is a listed one; empty where it is listed without a name.
@@ -50,7 +49,7 @@ pub struct Place {
     pub is_joined: bool,
 }
 
-impl Place {
+impl Vertex {
     pub fn address(&self) -> &str {
         match self.addresses.first().map(String::as_str) {
             Some("") | None => "(address unknown)",
@@ -64,7 +63,7 @@ pub struct Path<'a> {
     pub message: &'a v1::ExposurePath,
     /// Its hops, in the order in which funds moved; none where the address asked about itself is joined
     /// with the listed one.
-    pub steps: Vec<Step<'a>>,
+    pub hops: Vec<Hop<'a>>,
     /// From where it begins by common input (sent-to: ends) to the listed address; none where it begins
     /// there.
     pub links: Vec<Link<'a>>,
@@ -73,23 +72,23 @@ pub struct Path<'a> {
 impl Path<'_> {
     /// Whether the listed address is at its end: funds went there, or none moved.
     fn is_listed_last(&self) -> bool {
-        self.steps.is_empty() || self.message.direction() == v1::ExposureDirection::SentTo
+        self.hops.is_empty() || self.message.direction() == v1::ExposureDirection::SentTo
     }
 }
 
 #[derive(Clone, Debug)]
-pub struct Step<'a> {
-    /// The sender, a place in [`Picture::places`].
+pub struct Hop<'a> {
+    /// The sender, an index into [`PathDiagram::vertices`].
     pub from: usize,
     pub to: usize,
-    /// The transaction, a place in [`Picture::transactions`].
+    /// The transaction, an index into [`PathDiagram::transactions`].
     pub tx: Option<usize>,
     /// Whether it was before the listing, where it is the transfer at the listed address.
     pub timing: Option<v1::DesignationTiming>,
     pub hop: &'a v1::Hop,
 }
 
-impl Step<'_> {
+impl Hop<'_> {
     /// The amount to the last digit.
     pub fn amount(&self) -> String {
         Amount::from(self.hop).exact()
@@ -110,7 +109,7 @@ impl Step<'_> {
     }
 }
 
-/// A chain and a place in it.
+/// A chain and an index into it.
 fn place_in_chain(chain: &str, position: Option<&v1::ChainPosition>) -> String {
     match position {
         Some(at) => format!("{chain} block {} index {}", at.height, at.tx_index),
@@ -118,7 +117,7 @@ fn place_in_chain(chain: &str, position: Option<&v1::ChainPosition>) -> String {
     }
 }
 
-impl<'a> Picture<'a> {
+impl<'a> PathDiagram<'a> {
     /// The picture of an answer, of which these are [`all_paths`].
     pub fn new(response: &v1::TraceExposureResponse, paths: &'a [v1::ExposurePath]) -> Self {
         let asked = response.address.as_ref().map_or("", |address| &address.canonical);
@@ -135,13 +134,13 @@ impl<'a> Picture<'a> {
         let mut transactions = Vec::new();
         let mut drawn = Vec::new();
         for path in paths {
-            let mut steps = Vec::new();
+            let mut hops = Vec::new();
             let listed = match path.direction() {
                 v1::ExposureDirection::SentTo => path.hops.len().saturating_sub(1),
                 v1::ExposureDirection::ReceivedFrom | v1::ExposureDirection::Unspecified => 0,
             };
             for (place, hop) in path.hops.iter().enumerate() {
-                steps.push(Step {
+                hops.push(Hop {
                     timing: (place == listed).then(|| path.timing()),
                     from: directory.number(end(&hop.sender)),
                     to: directory.number(end(&hop.receiver)),
@@ -150,9 +149,9 @@ impl<'a> Picture<'a> {
                 });
             }
             let links = joins::links(&mut directory, asked, path, &mut transactions);
-            drawn.push(Path { message: path, steps, links });
+            drawn.push(Path { message: path, hops, links });
         }
-        let mut picture = Self { asked, places: directory.places, transactions, paths: drawn };
+        let mut picture = Self { asked, vertices: directory.vertices, transactions, paths: drawn };
         picture.drop_unused();
         picture
     }
@@ -161,15 +160,15 @@ impl<'a> Picture<'a> {
     fn drop_unused(&mut self) {
         let mut kept = Vec::new();
         let mut renamed = Vec::new();
-        for place in std::mem::take(&mut self.places) {
+        for place in std::mem::take(&mut self.vertices) {
             renamed.push(kept.len());
             if !place.addresses.is_empty() {
                 kept.push(place);
             }
         }
-        self.places = kept;
+        self.vertices = kept;
         self.asked = renamed[self.asked];
-        for step in self.paths.iter_mut().flat_map(|path| &mut path.steps) {
+        for step in self.paths.iter_mut().flat_map(|path| &mut path.hops) {
             step.from = renamed[step.from];
             step.to = renamed[step.to];
         }
@@ -215,7 +214,7 @@ pub fn shortened(text: &str, most: usize) -> String {
 
 /// What a path says, in a line: its direction, length and timing.
 fn headline(path: &Path<'_>) -> String {
-    if path.steps.is_empty() {
+    if path.hops.is_empty() {
         return format!("joined with a listed address by {ESTIMATE}");
     }
     let way = match path.message.direction() {
@@ -228,7 +227,7 @@ fn headline(path: &Path<'_>) -> String {
     } else {
         "a listed address".to_owned()
     };
-    let hops = words::count(path.steps.len(), "hop", "hops");
+    let hops = words::count(path.hops.len(), "hop", "hops");
     format!("{way} {whom} over {hops}, {}", timing(path))
 }
 

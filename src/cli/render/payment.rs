@@ -13,7 +13,7 @@ const UNSEEN: &str = "not everything could be looked at: more may be true";
 
 /// What was asked, and what is known of its asset.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct PaymentHeading<'a> {
     pub request: &'a v1::ScreenPaymentRequest,
     /// Of the asset's display unit; `None` where unknown.
     pub decimals: Option<u32>,
@@ -23,7 +23,11 @@ pub struct Told<'a> {
 
 /// The answer in short: the whole with its reason, a row for each address, and in a sentence what
 /// the payment would change.
-pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
+pub fn brief(
+    heading: PaymentHeading<'_>,
+    response: &v1::ScreenPaymentResponse,
+    style: Style,
+) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
     let head = brief::head(
@@ -33,7 +37,7 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style)
         response.status(),
         style,
     );
-    text.push_str(&format!("{head}  {}\n", payment_words(told)));
+    text.push_str(&format!("{head}  {}\n", payment_words(heading)));
     let reason = match response.reason.as_str() {
         "" => "The server gives no reason.",
         reason => reason,
@@ -43,7 +47,7 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style)
         wrapped_line(&mut text, 2, "effect", effect_words(response.effect()), style.width());
     }
     for (name, value) in
-        [("customer", &response.customer_reference), ("transaction", &told.request.tx)]
+        [("customer", &response.customer_reference), ("transaction", &heading.request.tx)]
     {
         if !value.is_empty() {
             wrapped_line(&mut text, 2, name, &escape(value), style.width());
@@ -65,11 +69,11 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style)
         let warning = style.paint(Colour::Doubtful, UNSEEN);
         wrapped_line(&mut text, 2, "warning", &warning, style.width());
     }
-    text.push_str(&format!("\n{}", address_table(told, response, style)));
+    text.push_str(&format!("\n{}", address_table(heading, response, style)));
     let answers = response
         .addresses
         .iter()
-        .filter_map(|it| Some((asked(told.request, it), it.item.as_ref()?)));
+        .filter_map(|it| Some((asked(heading.request, it), it.item.as_ref()?)));
     brief::doubts(&mut text, answers, &response.reason, style);
     text.push('\n');
     let items: Vec<_> = response.addresses.iter().filter_map(|it| it.item.clone()).collect();
@@ -78,7 +82,11 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style)
 }
 
 /// A row for each address: decision, score, what was found, side, address.
-fn address_table(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
+fn address_table(
+    heading: PaymentHeading<'_>,
+    response: &v1::ScreenPaymentResponse,
+    style: Style,
+) -> String {
     let mut table = Table::new([
         ("decision", Side::Left),
         ("score", Side::Right),
@@ -86,7 +94,7 @@ fn address_table(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: St
         ("side", Side::Left),
         ("address", Side::Left),
     ]);
-    let address = |address: &v1::PaymentAddress| words::asked(asked(told.request, address));
+    let address = |address: &v1::PaymentAddress| words::asked(asked(heading.request, address));
     let after = |it: &v1::PaymentAddress| address(it).chars().count() + place(it).len() + 2;
     let after = response.addresses.iter().map(after).max().unwrap_or(0);
     for each in &response.addresses {
@@ -125,14 +133,18 @@ fn prospect_words(prospect: &v1::ProspectiveExposure) -> String {
     )
 }
 
-pub fn text(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
+pub fn text(
+    heading: PaymentHeading<'_>,
+    response: &v1::ScreenPaymentResponse,
+    style: Style,
+) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
-    whole(&mut text, told, response, style);
+    whole(&mut text, heading, response, style);
     for address in &response.addresses {
         text.push_str(&format!("\n{}\n", place(address)));
         let item = address.item.clone().unwrap_or_default();
-        screening::item(&mut text, asked(told.request, address), &item, &snapshot, style);
+        screening::item(&mut text, asked(heading.request, address), &item, &snapshot, style);
     }
     text.push_str("\nIF IT IS MADE\n");
     for prospect in &response.prospective_exposures {
@@ -161,14 +173,19 @@ pub fn text(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) 
     text
 }
 
-fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) {
-    let request = told.request;
+fn whole(
+    text: &mut String,
+    heading: PaymentHeading<'_>,
+    response: &v1::ScreenPaymentResponse,
+    style: Style,
+) {
+    let request = heading.request;
     text.push_str(&format!(
         "{}  score {} ({})  {}\n",
         screening::decision(response.decision(), style),
         response.score,
         words::level(response.level()),
-        payment_words(told)
+        payment_words(heading)
     ));
     if !response.reason.is_empty() {
         brief::sentence(text, &response.reason, style);
@@ -192,8 +209,8 @@ fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenPaymentResponse
 }
 
 /// `deposit of 1.5 ETH on ethereum`
-fn payment_words(told: Told<'_>) -> String {
-    let Told { request, decimals, symbol } = told;
+fn payment_words(heading: PaymentHeading<'_>) -> String {
+    let PaymentHeading { request, decimals, symbol } = heading;
     let amount =
         Amount { digits: &request.amount, decimals, symbol, asset: &request.asset }.exact();
     let direction = words::short(request.direction().as_str_name(), "PAYMENT_DIRECTION_");

@@ -1,4 +1,4 @@
-//! Whether a summary says what the rows say: a page that is filed must not contradict its data. Pure.
+//! Checks a summary against the rows: a filed page must not contradict its data.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! What a result's rows say: counts, and the rows that a page shows, each of which is checked first.
-//! Holds a bounded number of rows and names, whatever the result holds. Reads no file.
+//! Counts of a result, and the rows that the page shows, each checked first. The numbers of rows and names
+//! in memory are bounded.
 
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
@@ -48,7 +48,7 @@ impl Split {
 
 /// The rows of one decision that are shown: those of the largest scores, then the first.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ShownCases {
     most: usize,
     bytes: usize,
     /// How many there are in the result.
@@ -86,7 +86,7 @@ impl Ord for Ranked {
     }
 }
 
-impl Shown {
+impl ShownCases {
     fn new(most: usize) -> Self {
         Self { most, bytes: 0, all: 0, rows: BinaryHeap::new() }
     }
@@ -151,13 +151,13 @@ pub struct Gathered {
     /// Whether any row has a drawn path.
     pub has_paths: bool,
     /// The rows that are BLOCK.
-    pub blocked: Shown,
+    pub blocked: ShownCases,
     /// The rows that are REVIEW by a finding or a doubt about the address.
-    pub reviewed: Shown,
+    pub reviewed: ShownCases,
     /// The rows that are REVIEW only because of the data.
-    pub reviewed_by_data: Shown,
+    pub reviewed_by_data: ShownCases,
     /// The rows that are ERROR.
-    pub errors: Shown,
+    pub errors: ShownCases,
     names: Names,
 }
 
@@ -172,10 +172,10 @@ impl Gathered {
             bases: BTreeMap::new(),
             evaluated: None,
             has_paths: false,
-            blocked: Shown::new(most),
-            reviewed: Shown::new(most),
-            reviewed_by_data: Shown::new(most),
-            errors: Shown::new(most),
+            blocked: ShownCases::new(most),
+            reviewed: ShownCases::new(most),
+            reviewed_by_data: ShownCases::new(most),
+            errors: ShownCases::new(most),
             names: Names::default(),
         }
     }

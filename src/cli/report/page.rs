@@ -1,5 +1,5 @@
-//! A batch's result as one page to file: self-contained, no script, the same bytes for the same
-//! result, summary and moment. Reads no file and no clock.
+//! The page of a batch's result: self-contained, without scripts, and the same bytes for the same result,
+//! summary and time.
 
 mod basis;
 mod case;

@@ -1,21 +1,21 @@
-//! How many files and connections the system lets this process have open. Opens none.
+//! The limit of open files, and how many connections it allows.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// What is open beside the connections of the main port: those of the owner and of the operations
-/// port, the files of the store, what is fetched and what is sent in.
+/// Descriptors reserved for everything but the connections of the main port: the owner's socket, the
+/// operations port, the store, downloads and uploads.
 const BESIDE: u64 = 256;
 
-/// Raises the limit of this process as far as it may be, and says how many of `connections` fit
-/// below it: where connections took the last descriptor, the store could not write any more.
+/// Raises the soft limit to the hard limit, and returns how many of `connections` fit. Connections must
+/// not take the last descriptor, because the store could not write then.
 pub fn room_for(connections: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let now = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,
         Err(error) => {
-            warn!(%error, "the limit of open files could not be raised");
+            warn!(%error, "limit of open files not raised");
             limit.current
         }
     };
@@ -24,14 +24,13 @@ pub fn room_for(connections: usize) -> usize {
         warn!(
             open_files = now,
             connections = fits,
-            "fewer connections than limits.connections are taken: the limit of open files \
-             (ulimit -n) leaves no room for more"
+            "connections reduced by the limit of open files (ulimit -n)"
         );
     }
     fits
 }
 
-/// How many connections fit, at least one; `limit` is `None` where there is none.
+/// Returns how many connections fit, at least one; `limit` is `None` if there is no limit.
 fn fits(connections: usize, limit: Option<u64>) -> usize {
     let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(BESIDE).max(1));
     connections.min(usize::try_from(most).unwrap_or(usize::MAX))

@@ -38,7 +38,7 @@ pub(super) async fn run(client: &mut Client, arguments: Hubs) -> Result<()> {
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.screening.list_hubs(request.clone()).await);
-        let page = connect::when_loaded(ask).await?;
+        let page = connect::retry_while_loading(ask).await?;
         check_page(&page.next_page_token, &all.next_page_token)?;
         let hubs = std::mem::take(&mut all.hubs);
         all = v1::ListHubsResponse { hubs: hubs.into_iter().chain(page.hubs).collect(), ..page };

@@ -1,5 +1,4 @@
-//! `transfers import`: files, read here, into the store. Understands no format
-//! ([`crate::source::transfers`]).
+//! `transfers import`: reads files ([`crate::source::transfers`]) and stores their transfers.
 
 mod gathered;
 mod summary;
@@ -103,7 +102,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let mut sink = Sink::open(connect::reach(global).await?);
     let mut line = ProgressLine::start();
     let mut summary = Summary::of(arguments.files.len());
-    let mut claim = Claim::default();
+    let mut claim = CoverageClaim::default();
     let (mut all, mut unplaced) = (Gathered::default(), Vec::new());
     for file in &arguments.files {
         let reading = Reading {
@@ -198,7 +197,7 @@ impl Arguments {
 
 /// What may be declared of the files together.
 #[derive(Debug, Default)]
-struct Claim {
+struct CoverageClaim {
     kinds: BTreeSet<MovementKind>,
     /// Rows that were not understood, or name nobody.
     not_understood: u64,
@@ -206,7 +205,7 @@ struct Claim {
     chains: BTreeSet<Chain>,
 }
 
-impl Claim {
+impl CoverageClaim {
     fn take(&mut self, report: &ReadReport, gathered: &Gathered, chain: Option<&Chain>) {
         self.not_understood += report.rejected
             + report.unnamed_inputs

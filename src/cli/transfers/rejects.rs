@@ -1,5 +1,4 @@
-//! The file of rejected rows: JSON lines with the file, the position, the reason and the row as it
-//! stands. Rejects nothing itself.
+//! The file of rejected rows: JSON lines with the file, the position, the reason and the raw row.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

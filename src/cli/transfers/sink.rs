@@ -1,12 +1,11 @@
-//! Where an import's transfers go: straight into the store that this process holds, or to a server,
-//! several batches in flight. Reads no file.
+//! The sink of an import: the store of this process, or a server with several batches in flight.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::cli::connect::Reached;
+use crate::cli::connect::Backend;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::Gap;
 use crate::domain::transfer::Transfer;
@@ -46,13 +45,13 @@ pub struct Outcome {
 
 impl Sink {
     /// Into what was reached; needs a runtime around it.
-    pub fn open(reached: Reached) -> Self {
+    pub fn open(reached: Backend) -> Self {
         match reached {
-            Reached::Held(engine) => {
+            Backend::Held(engine) => {
                 let session = Some(Box::new(engine.begin_ingest()));
                 Self::Held { engine, session, done: Ingested::default() }
             }
-            Reached::Served(client) => {
+            Backend::Served(client) => {
                 let stream = IngestStream::open(&client);
                 Self::Served { client, stream }
             }

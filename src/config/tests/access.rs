@@ -8,7 +8,7 @@ const TWO: &str = "sha256:222222222222222222222222222222222222222222222222222222
 const TLS: &str = "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n";
 const CA: &str = "client_ca = \"/a\"\n";
 
-fn identity(name: &str, roles: &[Role], tokens: &[[u8; 32]], names: &[&str]) -> Identity {
+fn identity(name: &str, roles: &[AccessRole], tokens: &[[u8; 32]], names: &[&str]) -> Identity {
     Identity {
         name: name.to_owned(),
         roles: roles.to_vec(),
@@ -32,8 +32,8 @@ fn identities_and_tls_are_read() {
     two[31] = 0xab;
     let names = ["uri:spiffe://x/y", "dns:a.example", "cn:Some Body", ONE];
     let want = [
-        identity("a", &[Role::Screen, Role::Admin], &[one, two], &[]),
-        identity("b-2", &[Role::Screen], &[], &names),
+        identity("a", &[AccessRole::Screen, AccessRole::Admin], &[one, two], &[]),
+        identity("b-2", &[AccessRole::Screen], &[], &names),
     ];
     assert_eq!(config.identities, want);
     assert_eq!(
@@ -60,7 +60,7 @@ fn identities_and_tls_are_read() {
         ("LAZARETTO_CLIENT_KEY", "/ck"),
     ];
     let config = Input { environment: &environment, ..Input::default() }.load().unwrap();
-    assert_eq!(config.identities, [identity("some-body", &[Role::Ingest], &[one], &[])]);
+    assert_eq!(config.identities, [identity("some-body", &[AccessRole::Ingest], &[one], &[])]);
     assert!(!config.tls.unwrap().require_client_certificate);
 }
 
@@ -70,7 +70,7 @@ fn what_is_wrong_with_them_is_said() {
         assert_eq!(file(text).unwrap_err(), problems, "{text}");
     };
     let with = |line: &str| format!("[identities.a]\nroles = \"screen\"\n{line}\n");
-    let name = "a name is 1 to 64 of a-z, 0-9 and '-'";
+    let name = "invalid name; use 1 to 64 of a-z, 0-9 and '-'";
     check(
         "[identities.A_b]\nroles = \"screen\"",
         &[&format!("F:1: identities.A_b: {name}"), &format!("F:2: identities.A_b.roles: {name}")],
@@ -82,8 +82,8 @@ fn what_is_wrong_with_them_is_said() {
         &with("token = 1"),
         &[
             "F:3: unknown key \"identities.a.token\"",
-            "F:1: identities.a: nobody can be it: tokens or certificates are missing (lazaretto \
-         identity token makes a token)",
+            "F:1: identities.a: tokens or certificates are missing (lazaretto identity token \
+         makes a token)",
         ],
     );
     check(
@@ -94,7 +94,7 @@ fn what_is_wrong_with_them_is_said() {
     );
     check(
         &format!("[identities.a]\nroles = \"screen, root\"\ntokens = \"{ONE}\""),
-        &["F:2: identities.a.roles: \"root\" is no role: screen, ingest or admin"],
+        &["F:2: identities.a.roles: unknown role \"root\"; use screen, ingest or admin"],
     );
     let digest = "F:3: identities.a.tokens: must be sha256: and 64 hexadecimal digits";
     for token in ["secret", "sha256:", "sha256:zz", &ONE[1..], &ONE[..70], &ONE.replace("11", "+1")]
@@ -108,7 +108,7 @@ fn what_is_wrong_with_them_is_said() {
         with(&format!("tokens = \"{}\"", tokens.join(",")))
     };
     file(&many(100)).unwrap();
-    check(&many(101), &["F:3: identities.a.tokens: there may be 100"]);
+    check(&many(101), &["F:3: identities.a.tokens: more than 100 values"]);
     check(
         &format!(
             "{}[identities.b]\nroles = \"screen\"\ntokens = \"{ONE}\"",
@@ -120,8 +120,8 @@ fn what_is_wrong_with_them_is_said() {
     let names = |names: &str| format!("{TLS}{CA}{}", with(&format!("certificates = \"{names}\"")));
     for wrong in ["payments", "uri:", "ip:127.0.0.1", "sha256"] {
         let problem = format!(
-            "F:7: identities.a.certificates: \"{wrong}\" is no name of a certificate: uri:, dns:, \
-             cn: or sha256: and the name"
+            "F:7: identities.a.certificates: invalid certificate name \"{wrong}\"; use uri:, \
+             dns:, cn: or sha256: and the name"
         );
         check(&names(wrong), &[&problem]);
     }
@@ -133,7 +133,7 @@ fn what_is_wrong_with_them_is_said() {
     );
     check(
         &format!("{TLS}{}", with("certificates = \"dns:x\"")),
-        &["F:6: identities.a: certificates need tls.client_ca, which they are verified against"],
+        &["F:6: identities.a: certificates need tls.client_ca to be verified"],
     );
 }
 
@@ -151,10 +151,10 @@ fn there_are_bounds_on_all_together() {
     };
     assert_eq!(file(&text(1_000, 1)).unwrap().identities.len(), 1_000);
     let problems = file(&text(1_001, 1)).unwrap_err();
-    assert_eq!(problems[0], "F:3001: identities.i1000: there may be 1000 identities");
+    assert_eq!(problems[0], "F:3001: identities.i1000: more than 1000 identities");
     assert_eq!(file(&text(64, 64)).unwrap().identities.len(), 64);
     let problems = file(&text(65, 64)).unwrap_err();
-    let problem = "F:193: identities.i0064: with it there are more than 4096 tokens in all";
+    let problem = "F:193: identities.i0064: all identities together have more than 4096 tokens";
     assert_eq!(problems, [problem]);
 }
 
@@ -196,8 +196,8 @@ fn beyond_this_machine_nobody_is_let_in_by_default() {
     let everywhere = "listen = \"0.0.0.0:1\"";
     let (anonymous, plaintext) = ("\nallow_anonymous = true", "\nallow_plaintext = true");
     let (nobody, clear) = (
-        "F:1: listen: beyond this machine and without identities",
-        "F:1: listen: beyond this machine and without TLS",
+        "F:1: listen: other machines reach this address, and without identities",
+        "F:1: listen: other machines reach this address, and without TLS",
     );
     check(here, "", None);
     check(here, &token, None);
@@ -211,7 +211,7 @@ fn beyond_this_machine_nobody_is_let_in_by_default() {
         check(beyond, &format!("{TLS}{token}"), None);
         check(beyond, &format!("{TLS}{CA}{certificate}"), None);
     }
-    let both = "F:2: allow_anonymous: identities are configured";
+    let both = "F:2: allow_anonymous: contradicts the configured identities";
     check(&format!("{there}{anonymous}"), &format!("{TLS}{token}"), Some(both));
     check(&format!("{here}{anonymous}"), &token, Some(both));
 

@@ -18,7 +18,7 @@ fn exposure_chains_and_assets_are_read() {
     let exposure = file(text).unwrap().exposure;
     assert_eq!((exposure.max_hops, exposure.hub_limit, exposure.cluster_limit), (3, 50, 2));
     assert_eq!(exposure.service_categories, ["a", "b"]);
-    let terms = ChainTerms {
+    let terms = ChainRequirements {
         chain: Chain::Evm(1),
         required: vec![MovementKind::Native, MovementKind::Tokens],
         max_age: Some(HOUR),
@@ -92,20 +92,20 @@ fn what_is_wrong_with_exposure_is_said() {
     );
     check(
         "[chains.ethereum]\ncommon_input = false",
-        "F:2: chains.ethereum.common_input: transactions of eip155:1 have no inputs: they never join \
-         keys",
+        "F:2: chains.ethereum.common_input: has no effect on eip155:1, whose transactions have \
+         no inputs",
     );
     check("[exposure]\nhops = 9", "F:2: unknown key \"exposure.hops\"");
-    check("[chains.evm]\n", "F:1: chains.evm: \"evm\" is a family of chains");
+    check("[chains.evm]\n", "F:1: chains.evm: \"evm\" is a family of chains; name one chain");
     check(
         "[assets.bitcoin.native]\nfloor = \"0\"",
-        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: \"0\" is no amount above \
-         zero with at most 8 decimals, such as \"0.01\"",
+        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: invalid amount \"0\"; use a \
+         number above zero with at most 8 decimals, such as 0.01",
     );
     check(
         "[assets.bitcoin.native]\nfloor = \"0.000000001\"",
-        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: \"0.000000001\" is no amount \
-         above zero with at most 8 decimals, such as \"0.01\"",
+        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: invalid amount \
+         \"0.000000001\"; use a number above zero with at most 8 decimals, such as 0.01",
     );
     check(
         "[assets.tron.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE]\nsymbol = \"X\"",
@@ -114,6 +114,6 @@ fn what_is_wrong_with_exposure_is_said() {
     );
     check(
         "[assets.ethereum.usdt]\ndecimals = 6",
-        "F:2: assets.ethereum.usdt.decimals: \"usdt\" is no asset of eip155:1: native, or a contract",
+        "F:2: assets.ethereum.usdt.decimals: unknown asset \"usdt\" of eip155:1; use native or a contract",
     );
 }

@@ -20,7 +20,8 @@ fn what_a_list_may_not_say() {
         ],
     );
     for url in ["ftp://h/x", "file:///etc/passwd", "//h/x", "https://", "h", "http://a<b/"] {
-        let want = format!("F:3: lists.x.url: {url:?} is no http or https URL");
+        let want =
+            format!("F:3: lists.x.url: invalid URL {url:?}; use an absolute http or https URL");
         with_kind(&format!("url = {url:?}"), &[&want]);
     }
     with_kind(
@@ -39,9 +40,7 @@ fn what_a_list_may_not_say() {
     for span in spans {
         let want = match span {
             "" => "F:3: lists.x.max_age: must not be empty".to_owned(),
-            _ => format!(
-                "F:3: lists.x.max_age: {span:?} is no span of time such as \"90m\", \"6h\" or \"1d\""
-            ),
+            _ => format!("F:3: lists.x.max_age: invalid duration {span:?}; use 90s, 5m, 2h or 3d"),
         };
         with_kind(&format!("max_age = {span:?}"), &[&want]);
     }
@@ -140,18 +139,18 @@ fn how_a_source_is_asked_must_fit_it() {
     let url = "url = \"http://h/\"";
     for key in ["mirrors", "probe_url"] {
         let given = format!("{key} = \"http://m/\"");
-        check(&given, "F:3: lists.x: is of a url, and there is none");
+        check(&given, "F:3: lists.x: needs a url, and the list has none");
     }
-    check("user_agent = \"me\"", "F:3: lists.x: is of a url, and there is none");
-    check("headers = \"a: b\"", "F:3: lists.x: is of a url, and there is none");
-    check("headers_file = \"/h\"", "F:3: lists.x: is of a url, and there is none");
+    check("user_agent = \"me\"", "F:3: lists.x: needs a url, and the list has none");
+    check("headers = \"a: b\"", "F:3: lists.x: needs a url, and the list has none");
+    check("headers_file = \"/h\"", "F:3: lists.x: needs a url, and the list has none");
     check(
         &format!("{url}\nheaders = \"Host: s3cret\""),
         "F:4: lists.x.headers: line 1 of the headers sets host, which the program sets by itself or refuses",
     );
     check(
         &format!("{url}\nprobe_interval = \"1m\""),
-        "F:4: lists.x: probe_interval is without a probe_url",
+        "F:4: lists.x: probe_interval needs a probe_url",
     );
     check(
         &format!("{url}\nprobe_url = \"http://h/p\"\nprobe_interval = \"1ms\""),
@@ -161,12 +160,12 @@ fn how_a_source_is_asked_must_fit_it() {
         &format!("{url}\nprobe_url = \"http://h/p\"\nstatic = true"),
         "F:4: lists.x: static and probe_url exclude each other",
     );
-    check("url = \" \"", "F:3: lists.x.url: names no URL");
+    check("url = \" \"", "F:3: lists.x.url: has no URL");
     let nine = ["http://h/"; 9].join(" ");
     check(&format!("url = \"{nine}\""), "F:3: lists.x.url: 9 URLs, at most 8");
     check(
         &format!("{url}\nmirrors = \"{}\"", &nine[..9 * 10 - 11]),
-        "F:4: lists.x: url and mirrors are more than 8 URLs",
+        "F:4: lists.x: url and mirrors have more than 8 URLs together",
     );
 }
 

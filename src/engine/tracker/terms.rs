@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::{ChainTerms, ExposureSettings};
+use crate::config::{ChainRequirements, ExposureSettings};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainState, TransferState};
 use crate::domain::transfer::MovementKind;
@@ -15,7 +15,7 @@ pub(in crate::engine) fn heads(
 ) -> Vec<(ChainState, ChainCoverage)> {
     let loaded = state.chains.values().cloned();
     let terms_of = |chain: &Chain| settings.chains.iter().find(|terms| terms.chain == *chain);
-    let is_absent = |terms: &&ChainTerms| {
+    let is_absent = |terms: &&ChainRequirements| {
         !terms.required.is_empty() && !state.chains.contains_key(&*terms.chain.caip2())
     };
     let absent = settings.chains.iter().filter(is_absent);

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
 use super::*;
-use crate::config::Role;
+use crate::config::AccessRole;
 use crate::grpc::method::index;
 
 const SCREEN: &str = "token-of-screen";
@@ -15,7 +15,7 @@ fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-fn identity(name: &str, roles: &[Role], tokens: &[&str], certificates: &[&str]) -> Identity {
+fn identity(name: &str, roles: &[AccessRole], tokens: &[&str], certificates: &[&str]) -> Identity {
     Identity {
         name: name.to_owned(),
         roles: roles.to_vec(),
@@ -29,9 +29,14 @@ fn identity(name: &str, roles: &[Role], tokens: &[&str], certificates: &[&str]) 
 
 fn access() -> Access {
     Access::new(&[
-        identity("asks", &[Role::Screen], &[SCREEN, "next-token"], &["uri:spiffe://a/asks"]),
-        identity("feeds", &[Role::Screen, Role::Ingest], &[INGEST], &["dns:feeds.example", "cn:f"]),
-        identity("rules", &[Role::Admin], &[ADMIN], &[]),
+        identity("asks", &[AccessRole::Screen], &[SCREEN, "next-token"], &["uri:spiffe://a/asks"]),
+        identity(
+            "feeds",
+            &[AccessRole::Screen, AccessRole::Ingest],
+            &[INGEST],
+            &["dns:feeds.example", "cn:f"],
+        ),
+        identity("rules", &[AccessRole::Admin], &[ADMIN], &[]),
     ])
 }
 
@@ -58,24 +63,25 @@ fn outcome(admitted: Result<Caller, Refusal>) -> String {
 }
 
 /// Which roles are enough, for every method: written out, since the table is what is tested.
-fn least(path: &str) -> Option<Role> {
+fn least(path: &str) -> Option<AccessRole> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
         "AddTag" | "BackfillList" | "CheckSource" | "ImportList" | "RefreshList"
-        | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        | "IngestTransfers" | "DeclareCoverage" => Some(AccessRole::Ingest),
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"
         | "ComparePolicies"
-        | "BackupStore" => Some(Role::Admin),
-        _ => Some(Role::Screen),
+        | "BackupStore" => Some(AccessRole::Admin),
+        _ => Some(AccessRole::Screen),
     }
 }
 
 #[test]
 fn every_method_for_every_caller() {
     let access = access();
-    let callers = [(SCREEN, Role::Screen), (INGEST, Role::Ingest), (ADMIN, Role::Admin)];
+    let callers =
+        [(SCREEN, AccessRole::Screen), (INGEST, AccessRole::Ingest), (ADMIN, AccessRole::Admin)];
     for (at, method) in METHODS.iter().enumerate() {
         let path = method.path;
         let admit = |headers: &HeaderMap| access.admit(Some(at), headers, &Peer::default());

@@ -40,7 +40,7 @@ impl From<Status> for CallError {
             fields,
         };
         let (code, reason) = (code_name(error.code), error.reason.as_str());
-        tracing::debug!(code, reason, message = error.message, "the call failed");
+        tracing::debug!(code, reason, message = error.message, "client call failed");
         error
     }
 }

@@ -16,7 +16,7 @@ use crate::grpc::call::Calls;
 use crate::grpc::shutdown::ShutdownSignal;
 use crate::metrics::{Metrics, Rejection};
 
-/// How long to wait after a connection could not be accepted.
+/// How long to wait after connection not accepted.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the first bytes of a connection may be on their way once the server ends.
@@ -56,7 +56,7 @@ impl ConnectionAcceptor {
             };
             if let Err(error) = accepted {
                 // Out of file descriptors, most likely: to try again at once would fail at once.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -82,7 +82,7 @@ impl ConnectionAcceptor {
             Ok(place) => self.admit(accepted, peer, place),
             Err(_) => {
                 self.metrics.rejected(Rejection::Connections);
-                tracing::debug!("a connection is refused: as many as may be are open");
+                tracing::debug!("connection rejected, limit reached");
             }
         }
         // However many come, those that are there go on.
@@ -216,7 +216,7 @@ impl OpenConnection {
     /// Counts the connection as one that did not come to be.
     fn refused(&self, why: &str) {
         self.0.rejected(Rejection::Handshake);
-        tracing::debug!(why, "a connection is refused");
+        tracing::debug!(reason = why, "connection rejected");
     }
 }
 

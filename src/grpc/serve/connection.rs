@@ -55,7 +55,7 @@ impl ConnectionConfig {
         let counted = metrics.clone();
         let on_stall = Arc::new(move || {
             counted.rejected(Rejection::Stalled);
-            tracing::debug!("a call whose reader takes nothing is cut off");
+            tracing::debug!("stalled call cut off");
         });
         let mut http2 = http2::Builder::new(CallTasks::new(limits.stall_timeout, on_stall));
         http2
@@ -109,7 +109,7 @@ impl ConnectionConfig {
                 self.metrics.rejected(why);
             }
             // Clients go away as they like, and some never meant well.
-            tracing::debug!(%error, "a connection ended");
+            tracing::debug!(%error, "connection failed");
         }
     }
 }

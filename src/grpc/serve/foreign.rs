@@ -78,8 +78,8 @@ impl Hint {
         };
         match timeout(FAREWELL, said).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a client of another protocol went away"),
-            Err(_) => tracing::debug!("a client of another protocol does not close"),
+            Ok(Err(error)) => tracing::debug!(%error, "client of another protocol disconnected"),
+            Err(_) => tracing::debug!("client of another protocol does not close"),
         }
     }
 }

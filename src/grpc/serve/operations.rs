@@ -85,7 +85,7 @@ impl Operations {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Out of file descriptors, most likely: to try again at once would fail again.
-                    tracing::warn!(%error, "a connection to the operations port is not accepted");
+                    tracing::warn!(%error, "operations connection not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -128,7 +128,7 @@ async fn show_metrics(State(shown): State<Operations>) -> Response {
             ([(CONTENT_TYPE, kind)], text).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "metrics could not be shown");
+            tracing::error!(%error, "metrics not encoded");
             (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be read\n").into_response()
         }
     }
@@ -190,7 +190,7 @@ async fn serve_connection(mut stream: TcpStream, router: Router) {
     let ended =
         if is_http2 { Ok(connection.await) } else { timeout(HTTP1_LIFETIME, connection).await };
     if let Ok(Err(error)) = ended {
-        tracing::debug!(%error, "a connection to the operations port failed");
+        tracing::debug!(%error, "operations connection failed");
     }
 }
 

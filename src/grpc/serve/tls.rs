@@ -152,7 +152,7 @@ impl Tls {
             tokio::time::sleep(PAUSE).await;
             let tls = self.clone();
             if let Err(error) = tokio::task::spawn_blocking(move || tls.look()).await {
-                tracing::error!(%error, "the files of TLS could not be looked at");
+                tracing::error!(%error, "TLS files unreadable");
             }
         }
     }
@@ -176,7 +176,7 @@ impl Tls {
             Ok((state, None)) => {
                 state.validity.warn(&self.files.certificate, now);
                 self.now.store(Arc::new(state));
-                tracing::info!("the certificate was read anew");
+                tracing::info!("certificate reloaded");
                 self.reloads.send_modify(|it| it.succeeded += 1);
             }
             Ok((state, Some(refused))) => {
@@ -186,12 +186,12 @@ impl Tls {
                     path = %self.files.certificate.display(),
                     not_before = refused.not_before,
                     not_after = refused.not_after,
-                    "the new certificate is not valid now: the one in force stays"
+                    "new certificate not valid now, keeping the current one"
                 );
                 self.reloads.send_modify(|it| it.failed += 1);
             }
             Err(error) => {
-                tracing::error!(%error, "the certificate is not read anew: what was in force stays");
+                tracing::error!(%error, "certificate not reloaded, keeping the current one");
                 self.reloads.send_modify(|it| it.failed += 1);
             }
         }

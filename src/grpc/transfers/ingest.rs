@@ -323,7 +323,7 @@ impl Stream {
         if !gaps.is_empty() {
             self.session.add_gaps(gaps);
             if let Err(error) = self.session.append(Vec::new(), &[]) {
-                tracing::error!(%error, "the gaps of a refused batch were not stored");
+                tracing::error!(%error, "gaps of a rejected batch not stored");
             }
         }
         rejection

@@ -4,7 +4,7 @@
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
-use lazaretto::config::{Identity, Role};
+use lazaretto::config::{AccessRole, Identity};
 use lazaretto::grpc::client::{Client, Credentials, Token};
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -19,7 +19,7 @@ pub const INGEST: &str = "0123456789-token-that-feeds";
 pub const ADMIN: &str = "0123456789-token-that-rules";
 
 /// An identity with one role.
-pub fn identity(name: &str, role: Role, tokens: &[&str], certificates: &[&str]) -> Identity {
+pub fn identity(name: &str, role: AccessRole, tokens: &[&str], certificates: &[&str]) -> Identity {
     Identity {
         name: name.to_owned(),
         roles: vec![role],
@@ -35,17 +35,17 @@ pub fn identity(name: &str, role: Role, tokens: &[&str], certificates: &[&str]) 
 pub fn fed_and_ruled(config: &mut Config) {
     config.lists = vec![loose("l")];
     config.identities = vec![
-        identity("feeds", Role::Ingest, &[INGEST], &[]),
-        identity("rules", Role::Admin, &[ADMIN], &[]),
+        identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
+        identity("rules", AccessRole::Admin, &[ADMIN], &[]),
     ];
 }
 
 fn guarded(config: &mut Config) {
     config.lists = vec![loose("l")];
     config.identities = vec![
-        identity("asks", Role::Screen, &[SCREEN], &[]),
-        identity("feeds", Role::Ingest, &[INGEST], &[]),
-        identity("rules", Role::Admin, &[ADMIN], &[]),
+        identity("asks", AccessRole::Screen, &[SCREEN], &[]),
+        identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
+        identity("rules", AccessRole::Admin, &[ADMIN], &[]),
     ];
 }
 
@@ -93,17 +93,17 @@ fn bearer(token: &str) -> HeaderMap {
 }
 
 /// The role that a method takes, written out once more.
-fn least(path: &str) -> Option<Role> {
+fn least(path: &str) -> Option<AccessRole> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
         "AddTag" | "BackfillList" | "CheckSource" | "ImportList" | "RefreshList"
-        | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        | "IngestTransfers" | "DeclareCoverage" => Some(AccessRole::Ingest),
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"
         | "ComparePolicies"
-        | "BackupStore" => Some(Role::Admin),
-        _ => Some(Role::Screen),
+        | "BackupStore" => Some(AccessRole::Admin),
+        _ => Some(AccessRole::Screen),
     }
 }
 
@@ -120,7 +120,11 @@ fn every_method_for_every_caller() {
                     Some(_) => check_refused(outcome, unknown),
                 }
             }
-            let callers = [(SCREEN, Role::Screen), (INGEST, Role::Ingest), (ADMIN, Role::Admin)];
+            let callers = [
+                (SCREEN, AccessRole::Screen),
+                (INGEST, AccessRole::Ingest),
+                (ADMIN, AccessRole::Admin),
+            ];
             for (token, role) in callers {
                 let outcome = call(&channel, &path, bearer(token)).await;
                 if least(&path).is_some_and(|least| role < least) {
@@ -208,7 +212,7 @@ fn a_forced_import_takes_admin() {
 fn one_token_follows_another() {
     let with = |tokens: &'static [&'static str]| {
         move |config: &mut Config| {
-            config.identities = vec![identity("asks", Role::Screen, tokens, &[])];
+            config.identities = vec![identity("asks", AccessRole::Screen, tokens, &[])];
         }
     };
     let lists = async |desk: &Desk, token: &str| {

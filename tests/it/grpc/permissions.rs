@@ -1,7 +1,7 @@
 //! What an identity may do beyond its role's name: single permissions, lists, chains; and what an
 //! import by hand of a list with a source, or of a required one, may and may not.
 
-use lazaretto::config::{Identity, Permission, Role};
+use lazaretto::config::{AccessRole, Identity, Permission};
 use lazaretto::grpc::client::{Client, Credentials, Token};
 use v1::ingest_transfers_response::Outcome;
 
@@ -18,15 +18,15 @@ fn config(config: &mut Config) {
         Identity {
             roles: Vec::new(),
             permissions: vec![Permission::Screen],
-            ..identity("asks", Role::Screen, &[SCREEN], &[])
+            ..identity("asks", AccessRole::Screen, &[SCREEN], &[])
         },
-        identity("feeds", Role::Ingest, &[INGEST], &[]),
+        identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
         Identity {
             lists: vec![OFAC.parse().unwrap()],
             chains: vec!["eip155:1".parse().unwrap()],
-            ..identity("named", Role::Ingest, &[NAMED], &[])
+            ..identity("named", AccessRole::Ingest, &[NAMED], &[])
         },
-        identity("rules", Role::Admin, &[ADMIN], &[]),
+        identity("rules", AccessRole::Admin, &[ADMIN], &[]),
     ];
 }
 

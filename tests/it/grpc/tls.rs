@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use lazaretto::config::{Role, TlsFiles};
+use lazaretto::config::{AccessRole, TlsFiles};
 use lazaretto::grpc::client::{Client, ConnectError, Credentials};
 use lazaretto::grpc::serve::tls::{Reloads, Tls};
 use rcgen::{CertificateParams, DnType, GeneralSubtree, NameConstraints, SanType, date_time_ymd};
@@ -24,14 +24,14 @@ async fn start(files: TlsFiles) -> Desk {
     Desk::start(|config| {
         config.tls = Some(files);
         config.identities = vec![
-            identity("asks", Role::Screen, &[SCREEN], &[]),
+            identity("asks", AccessRole::Screen, &[SCREEN], &[]),
             identity(
                 "payments",
-                Role::Screen,
+                AccessRole::Screen,
                 &[],
                 &[&format!("uri:{PAYMENTS}"), "cn:Payments", "dns:team.example"],
             ),
-            identity("rules", Role::Admin, &[ADMIN], &[]),
+            identity("rules", AccessRole::Admin, &[ADMIN], &[]),
         ];
     })
     .await

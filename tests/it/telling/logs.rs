@@ -118,7 +118,7 @@ fn no_address_and_no_customer_is_in_the_log() {
     let said = server.end();
     assert_eq!(said.status, 0, "{}", said.err);
     let lines = check_log(&said.err);
-    assert!(lines.iter().any(|line| line["message"] == "ended"), "{}", said.err);
+    assert!(lines.iter().any(|line| line["message"] == "server stopped"), "{}", said.err);
     let lost = "refresh failed, keeping the last good version";
     let lost = lines.iter().find(|line| line["message"] == lost).unwrap();
     let error = lost["error"].as_str().unwrap();

@@ -1,30 +1,30 @@
-//! Who is who on the paths of a picture: writings of one key are one place. Draws nothing.
+//! Numbers the vertices of a diagram: all forms of an address with one key are one vertex.
 
 use super::joins::{joins, listed_address};
-use super::{Place, end};
+use super::{Vertex, end};
 use crate::grpc::v1;
 
 /// Who is who: writings of one key are one place.
 #[derive(Default)]
 pub(super) struct Directory {
-    pub places: Vec<Place>,
+    pub vertices: Vec<Vertex>,
 }
 
 impl Directory {
     pub fn number(&mut self, address: &str) -> usize {
         let known =
-            self.places.iter().position(|place| place.addresses.iter().any(|a| a == address));
+            self.vertices.iter().position(|place| place.addresses.iter().any(|a| a == address));
         known.unwrap_or_else(|| {
             let addresses = vec![address.to_owned()];
-            self.places.push(Place { addresses, ..Place::default() });
-            self.places.len() - 1
+            self.vertices.push(Vertex { addresses, ..Vertex::default() });
+            self.vertices.len() - 1
         })
     }
 
     /// Enters a path: the receiver of a hop and the sender of the next are one, as are the ends
     /// and what the answer says of them.
     pub fn join(&mut self, asked: usize, path: &v1::ExposurePath) {
-        let asked = self.places[asked].addresses.first().cloned().unwrap_or_default();
+        let asked = self.vertices[asked].addresses.first().cloned().unwrap_or_default();
         for pair in path.hops.windows(2) {
             self.unite(end(&pair[0].receiver), end(&pair[1].sender));
         }
@@ -42,7 +42,7 @@ impl Directory {
         let theirs = self.number(theirs);
         let party = listing.and_then(|listing| listing.party.as_ref());
         let name = party.map_or("", |party| &party.name);
-        let listed = self.places[theirs].listed.get_or_insert_with(|| name.to_owned());
+        let listed = self.vertices[theirs].listed.get_or_insert_with(|| name.to_owned());
         if listed.is_empty() {
             name.clone_into(listed);
         }
@@ -50,7 +50,7 @@ impl Directory {
             for stop in [&hop.sender, &hop.receiver].into_iter().flatten().filter(|end| end.is_stop)
             {
                 let place = self.number(&stop.address);
-                self.places[place].is_stop = true;
+                self.vertices[place].is_stop = true;
             }
         }
     }
@@ -63,7 +63,7 @@ impl Directory {
         }
         let joins = joins(path);
         let place = self.number(end);
-        self.places[place].is_joined = true;
+        self.vertices[place].is_joined = true;
         let (Some(first), Some(last)) = (joins.first(), joins.last()) else {
             return listed_address(path);
         };
@@ -73,7 +73,7 @@ impl Directory {
         }
         for join in joins {
             let place = self.number(&join.address);
-            self.places[place].is_joined = true;
+            self.vertices[place].is_joined = true;
         }
         &last.other_address
     }
@@ -85,9 +85,9 @@ impl Directory {
         if stays == goes {
             return;
         }
-        let gone = Place::default();
-        let gone = std::mem::replace(&mut self.places[goes], gone);
-        let place = &mut self.places[stays];
+        let gone = Vertex::default();
+        let gone = std::mem::replace(&mut self.vertices[goes], gone);
+        let place = &mut self.vertices[stays];
         place.addresses.extend(gone.addresses);
         // A name that the answer does not give for the address asked about is no writing of it.
         place.addresses.retain(|address| !address.is_empty());

@@ -2,25 +2,25 @@
 //! quotes.
 
 use super::legend::{Part, marks, part};
-use super::{ESTIMATE, Link, Picture, all_paths, shortened};
+use super::{ESTIMATE, Link, PathDiagram, all_paths, shortened};
 use crate::cli::text::escape;
 use crate::grpc::v1;
 
 /// The graph of an answer.
 pub fn dot(response: &v1::TraceExposureResponse) -> String {
     let paths = all_paths(response);
-    let picture = Picture::new(response, &paths);
+    let picture = PathDiagram::new(response, &paths);
     let mut dot = String::from(
         "digraph paths {\n  rankdir=LR;\n  node [shape=box, fontname=\"monospace\"];\n  \
          edge [fontname=\"sans-serif\"];\n",
     );
     let title = format!("snapshot {}", response.snapshot_id);
     dot.push_str(&format!("  label={};\n", quoted(&[&title])));
-    for place in 0..picture.places.len() {
+    for place in 0..picture.vertices.len() {
         dot.push_str(&node(&picture, place));
     }
     let mut drawn = Vec::new();
-    for step in picture.paths.iter().flat_map(|path| &path.steps) {
+    for step in picture.paths.iter().flat_map(|path| &path.hops) {
         let tx = step.tx.map_or("", |tx| picture.transactions[tx]);
         let short_tx = format!("tx {}", shortened(tx, 17));
         let label =
@@ -44,7 +44,7 @@ pub fn dot(response: &v1::TraceExposureResponse) -> String {
 }
 
 /// The edge between two addresses that a transaction joins: no funds moved along it.
-fn joined(picture: &Picture<'_>, link: &Link<'_>) -> String {
+fn joined(picture: &PathDiagram<'_>, link: &Link<'_>) -> String {
     let tx = link.tx.map_or("", |tx| picture.transactions[tx]);
     let short_tx = format!("tx {}", shortened(tx, 17));
     let label = quoted(&[ESTIMATE, &link.time(), if tx.is_empty() { "" } else { &short_tx }]);
@@ -53,7 +53,7 @@ fn joined(picture: &Picture<'_>, link: &Link<'_>) -> String {
     format!("  n{from} -> n{to} [dir=none, style=dotted, label={label}, tooltip={tip}];\n")
 }
 
-fn node(picture: &Picture<'_>, place: usize) -> String {
+fn node(picture: &PathDiagram<'_>, place: usize) -> String {
     let looks = match part(picture, place) {
         Part::Listed => ", shape=octagon, style=filled, fillcolor=\"#ffd6d6\", color=\"#b00020\"",
         Part::Asked => ", peripheries=2",
@@ -62,8 +62,9 @@ fn node(picture: &Picture<'_>, place: usize) -> String {
         Part::Passed => "",
     };
     let marks = marks(picture, place);
-    let name = picture.places[place].listed.as_deref().unwrap_or_default();
-    let mut lines: Vec<&str> = picture.places[place].addresses.iter().map(String::as_str).collect();
+    let name = picture.vertices[place].listed.as_deref().unwrap_or_default();
+    let mut lines: Vec<&str> =
+        picture.vertices[place].addresses.iter().map(String::as_str).collect();
     lines.extend([marks.as_str(), name]);
     format!("  n{place} [label={}{looks}];\n", quoted(&lines))
 }

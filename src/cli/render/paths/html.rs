@@ -2,8 +2,8 @@
 //! script; hostile names are text in it and nothing else.
 
 use super::layout::layout;
-use super::standing::Standing;
-use super::{ESTIMATE, Link, Path, Picture, all_paths, headline, legend, listing_words, svg};
+use super::trace_subject::TraceSubject;
+use super::{ESTIMATE, Link, Path, PathDiagram, all_paths, headline, legend, listing_words, svg};
 use crate::cli::render::page::{self, xml};
 use crate::cli::render::words;
 use crate::grpc::v1;
@@ -43,12 +43,12 @@ That they have one owner is an estimate, and no funds moved along such a line.</
 /// The page of an answer; `asked` says what was asked, as names and values.
 pub fn html(
     response: &v1::TraceExposureResponse,
-    standing: &Standing,
+    standing: &TraceSubject,
     asked: &[(&str, String)],
 ) -> String {
     let paths = all_paths(response);
-    let picture = Picture::new(response, &paths);
-    let subject = picture.places[picture.asked].address();
+    let picture = PathDiagram::new(response, &paths);
+    let subject = picture.vertices[picture.asked].address();
     let style = [page::STYLE, STYLE, svg::STYLE, PAPER].concat();
     let mut page = page::head(&format!("Paths of funds: {subject}"), &style);
     page.push_str(&format!(
@@ -97,12 +97,12 @@ pub fn html(
 /// The drawing of one path of the address `asked`, at most so many columns wide, and its hops in
 /// full: for a page with [`STYLE`].
 pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> String {
-    let picture = Picture::of(asked, std::slice::from_ref(path));
+    let picture = PathDiagram::of(asked, std::slice::from_ref(path));
     let mut page = String::new();
     for path in &picture.paths {
         let listing = path.message.listing.clone().unwrap_or_default();
         let said = format!("{}: {}", headline(path), listing_words(&listing));
-        let short = if path.steps.len() + path.links.len() == 1 { " short" } else { "" };
+        let short = if path.hops.len() + path.links.len() == 1 { " short" } else { "" };
         page.push_str(&format!(
             "<p>{}.</p>\n<div class=\"drawing fit{short}\">\n",
             capital(&xml(&said))
@@ -125,14 +125,14 @@ fn capital(text: &str) -> String {
 fn summary(
     page: &mut String,
     response: &v1::TraceExposureResponse,
-    standing: &Standing,
-    picture: &Picture<'_>,
+    standing: &TraceSubject,
+    picture: &PathDiagram<'_>,
 ) {
     for listing in standing.listings() {
         page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(&listing)));
     }
-    let by_hops = picture.paths.iter().filter(|path| !path.steps.is_empty());
-    let fewest = by_hops.clone().map(|path| path.steps.len()).min();
+    let by_hops = picture.paths.iter().filter(|path| !path.hops.is_empty());
+    let fewest = by_hops.clone().map(|path| path.hops.len()).min();
     let found = match fewest {
         None => format!("No path was found{}.", words::within(response.max_hops)),
         Some(hops) => format!(
@@ -161,7 +161,7 @@ fn summary(
 fn facts(
     page: &mut String,
     response: &v1::TraceExposureResponse,
-    standing: &Standing,
+    standing: &TraceSubject,
     asked: &[(&str, String)],
 ) {
     page.push_str("<h2>What was asked, and of what data</h2>\n<table class=\"facts\">\n");
@@ -213,7 +213,7 @@ fn heads(page: &mut String, snapshot: &v1::Snapshot) {
     page.push_str("</table></div>\n");
 }
 
-fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>) {
+fn hops(page: &mut String, picture: &PathDiagram<'_>, number: usize, path: &Path<'_>) {
     let listing = path.message.listing.clone().unwrap_or_default();
     page.push_str(&format!(
         "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n",
@@ -224,7 +224,7 @@ fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>
 }
 
 /// The hops of a path in full.
-fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
+fn table(page: &mut String, picture: &PathDiagram<'_>, path: &Path<'_>) {
     page.push_str(
         "<table class=\"hops\">\n<thead><tr><th scope=\"col\" aria-label=\"Hop\"></th>\
          <th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Amount</th>\
@@ -234,7 +234,7 @@ fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
     for link in path.links.iter().rev().filter(|_| !is_listed_last) {
         link_row(page, picture, link);
     }
-    for (place, step) in path.steps.iter().enumerate() {
+    for (place, step) in path.hops.iter().enumerate() {
         page.push_str(&format!(
             "<tr><th scope=\"row\">{}</th><td data-of=\"From\">{}</td><td data-of=\"To\">{}</td>\
              <td data-of=\"Amount\">{}</td><td data-of=\"Time (UTC)\">{}</td>\
@@ -255,7 +255,7 @@ fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
 }
 
 /// A line of a transaction that joins two addresses.
-fn link_row(page: &mut String, picture: &Picture<'_>, link: &Link<'_>) {
+fn link_row(page: &mut String, picture: &PathDiagram<'_>, link: &Link<'_>) {
     page.push_str(&format!(
         "<tr><th scope=\"row\" class=\"join\" aria-label=\"joined\">~</th><td data-of=\"From\">{}</td>\
          <td data-of=\"To\">{}</td><td data-of=\"Amount\">none: joined by {ESTIMATE}</td>\
@@ -269,7 +269,7 @@ fn link_row(page: &mut String, picture: &Picture<'_>, link: &Link<'_>) {
     ));
 }
 
-fn transaction(picture: &Picture<'_>, tx: Option<usize>) -> String {
+fn transaction(picture: &PathDiagram<'_>, tx: Option<usize>) -> String {
     match tx {
         Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
         None => "not in the data".to_owned(),
@@ -277,8 +277,8 @@ fn transaction(picture: &Picture<'_>, tx: Option<usize>) -> String {
 }
 
 /// Every writing of a place, and what it is.
-fn holder(picture: &Picture<'_>, place: usize) -> String {
-    let shown = &picture.places[place];
+fn holder(picture: &PathDiagram<'_>, place: usize) -> String {
+    let shown = &picture.vertices[place];
     let code = |address: &String| format!("<code>{}</code>", xml(address));
     let addresses: Vec<_> = shown.addresses.iter().map(code).collect();
     let addresses = format!("a{} {}", place + 1, addresses.join("<br>"));

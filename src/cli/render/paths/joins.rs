@@ -1,6 +1,5 @@
-//! How the end of a path is joined with a listed address by common input: transactions of which both
-//! are inputs, an estimate that they have one owner. No funds moved between them by these. Draws
-//! nothing.
+//! The common-input links from the end of a path to a listed address: transactions of which both are
+//! inputs, an estimate that they have one owner. These move no funds between them.
 
 use super::directory::{Directory, ends};
 use super::{number, place_in_chain};

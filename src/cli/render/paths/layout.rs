@@ -1,8 +1,7 @@
-//! Where the parts of a drawn graph stand: columns by hops from the address asked about, in the
-//! order in which funds moved. Geometry only: no text, no colour. Labels are items of their own
-//! between the columns, stacked like the nodes, so that nothing ever overlaps.
+//! The layout of a diagram: columns by hops from the requested address, in the order in which funds
+//! moved. Labels are items between the columns, stacked like the nodes, so that nothing overlaps.
 
-use super::{Picture, Step};
+use super::{Hop, PathDiagram};
 
 /// Sizes, in the units of the drawing.
 pub const NODE_WIDTH: f64 = 144.0;
@@ -62,7 +61,7 @@ pub struct Layout {
     pub height: f64,
 }
 
-pub fn layout(picture: &Picture<'_>) -> Layout {
+pub fn layout(picture: &PathDiagram<'_>) -> Layout {
     let mut layout = items(picture);
     let mut layers = vec![Vec::new(); 2 * layout.columns.len() - 1];
     for (item, Item { layer, .. }) in layout.items.iter().enumerate() {
@@ -130,7 +129,7 @@ fn half(item: &Item) -> f64 {
 
 /// Nodes and labels in layers: nodes in the even ones. A place stands once in each column in which
 /// paths have it, on each side of the address asked about.
-fn items(picture: &Picture<'_>) -> Layout {
+fn items(picture: &PathDiagram<'_>) -> Layout {
     let mut drawn = Drawn { picture, nodes: vec![(0, picture.asked)], edges: Vec::new() };
     for number in 0..picture.paths.len() {
         drawn.add(number);
@@ -167,7 +166,7 @@ fn items(picture: &Picture<'_>) -> Layout {
 
 /// Nodes by column and place, and the edges between them with their labels, while paths are added.
 struct Drawn<'p> {
-    picture: &'p Picture<'p>,
+    picture: &'p PathDiagram<'p>,
     nodes: Vec<(i32, usize)>,
     edges: Vec<(usize, usize, What)>,
 }
@@ -176,13 +175,13 @@ impl Drawn<'_> {
     /// Adds a path, from the address asked about outwards: its hops, and behind them its links.
     fn add(&mut self, number: usize) {
         let path = &self.picture.paths[number];
-        let count = path.steps.len();
+        let count = path.hops.len();
         let is_right = path.is_listed_last();
         let mut inner = 0;
         for (at, hops) in (0..count + path.links.len()).zip(1..) {
             let (place, what) = if at < count {
                 let step = if is_right { at } else { count - 1 - at };
-                let Step { from, to, .. } = &path.steps[step];
+                let Hop { from, to, .. } = &path.hops[step];
                 (if is_right { *to } else { *from }, What::Label { path: number, step })
             } else {
                 let link = at - count;
@@ -213,7 +212,7 @@ impl Drawn<'_> {
         let paths = &self.picture.paths;
         match (one, other) {
             (What::Label { path, step }, What::Label { path: other, step: at }) => {
-                paths[path].steps[step].hop == paths[other].steps[at].hop
+                paths[path].hops[step].hop == paths[other].hops[at].hop
             }
             (What::Link { path, link }, What::Link { path: other, link: at }) => {
                 paths[path].links[link].join == paths[other].links[at].join
@@ -268,8 +267,8 @@ fn order(layers: &mut Vec<Vec<usize>>, links: &Links) {
                 .iter()
                 .enumerate()
                 .map(|(now, item)| {
-                    let places: Vec<_> = neighbours[*item].iter().filter_map(place).collect();
-                    (mean(places.iter().map(|place| *place as f64)).unwrap_or(now as f64), *item)
+                    let vertices: Vec<_> = neighbours[*item].iter().filter_map(place).collect();
+                    (mean(vertices.iter().map(|place| *place as f64)).unwrap_or(now as f64), *item)
                 })
                 .collect();
             keyed.sort_by(|one, other| one.0.total_cmp(&other.0));

@@ -1,6 +1,6 @@
-//! What stands at a place of a picture, in words that every form uses. No layout.
+//! The kinds of vertices of a diagram, and their words in every output format.
 
-use super::{ESTIMATE, Picture, Place};
+use super::{ESTIMATE, PathDiagram, Vertex};
 
 /// The part that a place plays, in the order in which forms mark it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub enum Part {
 
 /// The part of the place with number `place`. An address asked about that is listed itself is
 /// shown as listed: that weighs more.
-pub fn part(picture: &Picture<'_>, place: usize) -> Part {
-    let Place { listed, is_stop, is_joined, .. } = &picture.places[place];
+pub fn part(picture: &PathDiagram<'_>, place: usize) -> Part {
+    let Vertex { listed, is_stop, is_joined, .. } = &picture.vertices[place];
     if listed.is_some() {
         Part::Listed
     } else if place == picture.asked {
@@ -33,8 +33,8 @@ pub fn part(picture: &Picture<'_>, place: usize) -> Part {
 
 /// What is to be said of the place: `LISTED, asked about`, with the party's name apart. Empty for
 /// an address that is only passed.
-pub fn marks(picture: &Picture<'_>, place: usize) -> String {
-    let Place { listed, is_stop, is_joined, .. } = &picture.places[place];
+pub fn marks(picture: &PathDiagram<'_>, place: usize) -> String {
+    let Vertex { listed, is_stop, is_joined, .. } = &picture.vertices[place];
     let joined = format!("joined by {ESTIMATE}");
     let marks = [
         (listed.is_some(), "LISTED"),

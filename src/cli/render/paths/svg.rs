@@ -1,5 +1,5 @@
-//! Paths as one self-contained SVG, from left to right as funds moved: hostile names are text in it
-//! and nothing else. Refers to nothing outside itself and runs nothing.
+//! Draws paths as one self-contained SVG without scripts or references, from left to right as funds
+//! moved. Hostile names are escaped.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::layout::{
     Column, Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
 };
 use super::legend::{Part, marks, part};
-use super::{ESTIMATE, Link, Picture, Step, all_paths, shortened};
+use super::{ESTIMATE, Hop, Link, PathDiagram, all_paths, shortened};
 use crate::cli::render::page::xml;
 use crate::cli::render::words;
 use crate::grpc::v1;
@@ -59,7 +59,7 @@ pub const STYLE: &str = "\
 /// below.
 pub fn svg(response: &v1::TraceExposureResponse) -> String {
     let paths = all_paths(response);
-    let picture = Picture::new(response, &paths);
+    let picture = PathDiagram::new(response, &paths);
     let graph = layout(&picture);
     let key = key_lines(&picture, &response.snapshot_id);
     let width = graph.width.max(KEY_WIDTH) + 2.0 * MARGIN;
@@ -82,7 +82,7 @@ pub fn svg(response: &v1::TraceExposureResponse) -> String {
 
 /// The drawing as an element of a page, which has [`STYLE`], and addresses and transactions in full
 /// elsewhere. A path of more columns than `most_columns` goes on in further rows.
-pub fn element(picture: &Picture<'_>, most_columns: usize) -> String {
+pub fn element(picture: &PathDiagram<'_>, most_columns: usize) -> String {
     let rows = layout(picture).rows(most_columns);
     let width = rows.iter().map(|row| row.width).fold(0.0, f64::max) + 2.0 * MARGIN;
     let tall = |row: &Layout| MARGIN + HEAD + row.height + MARGIN;
@@ -98,10 +98,10 @@ pub fn element(picture: &Picture<'_>, most_columns: usize) -> String {
 }
 
 /// The opening of a drawing, and its name for those who do not see it.
-fn open(svg: &mut String, picture: &Picture<'_>, width: f64, height: f64, style: &str) {
+fn open(svg: &mut String, picture: &PathDiagram<'_>, width: f64, height: f64, style: &str) {
     let title = xml(&format!(
         "Paths of funds between {} and listed addresses",
-        picture.places[picture.asked].address()
+        picture.vertices[picture.asked].address()
     ));
     line(
         svg,
@@ -116,7 +116,7 @@ fn open(svg: &mut String, picture: &Picture<'_>, width: f64, height: f64, style:
 }
 
 /// One row of columns, from the height `top` on.
-fn row(svg: &mut String, picture: &Picture<'_>, graph: &Layout, top: f64) {
+fn row(svg: &mut String, picture: &PathDiagram<'_>, graph: &Layout, top: f64) {
     columns(svg, graph, top, MARGIN + HEAD + graph.height + MARGIN / 2.0);
     let shift = top + MARGIN + HEAD;
     line(svg, &format!("<g transform=\"translate({MARGIN} {shift})\">"));
@@ -125,7 +125,7 @@ fn row(svg: &mut String, picture: &Picture<'_>, graph: &Layout, top: f64) {
         match item.what {
             What::Node { place } => node(svg, picture, item, place),
             What::Label { path, step } => {
-                label(svg, picture, item, &picture.paths[path].steps[step]);
+                label(svg, picture, item, &picture.paths[path].hops[step]);
             }
             What::Link { path, link } => {
                 link_label(svg, picture, item, &picture.paths[path].links[link]);
@@ -201,7 +201,7 @@ fn edges(svg: &mut String, graph: &Layout) {
     }
 }
 
-fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
+fn node(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, place: usize) {
     let (class, corner) = match part(picture, place) {
         Part::Listed => ("lz-listed", 0.0),
         Part::Asked => ("lz-asked", NODE_HEIGHT / 2.0),
@@ -211,7 +211,7 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
     };
     let (x, top) = (item.x, item.y - NODE_HEIGHT / 2.0);
     let middle = x + NODE_WIDTH / 2.0;
-    let shown = &picture.places[place];
+    let shown = &picture.vertices[place];
     let full = xml(&shown.addresses.join(", "));
     line(svg, &format!("<g class=\"{class}\"><title>{full}</title>"));
     match part(picture, place) {
@@ -267,7 +267,7 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
     );
 }
 
-fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) {
+fn label(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, step: &Hop<'_>) {
     let tx = step.tx.map_or("not in the data", |tx| picture.transactions[tx]);
     let full = format!("{}, {}, {}, tx {tx}", step.amount(), step.time(), step.place());
     let amount = xml(&shortened(&step.short_amount(), LABEL_TEXT));
@@ -282,7 +282,7 @@ fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) 
 }
 
 /// What stands on the line between two addresses that a transaction joins.
-fn link_label(svg: &mut String, picture: &Picture<'_>, item: &Item, link: &Link<'_>) {
+fn link_label(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, link: &Link<'_>) {
     let tx = link.tx.map_or("not in the data", |tx| picture.transactions[tx]);
     let full = format!("joined by {ESTIMATE}, {}, {}, tx {tx}", link.time(), link.place());
     let below = if link.join.is_some() { below(link.time(), link.tx) } else { String::new() };
@@ -323,9 +323,9 @@ fn two_lines(svg: &mut String, item: &Item, full: &str, [above, below]: [&str; 2
 }
 
 /// The full addresses and transactions, each line with its class.
-fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, String)> {
+fn key_lines(picture: &PathDiagram<'_>, snapshot_id: &str) -> Vec<(&'static str, String)> {
     let mut lines = vec![("lz-strong", "Addresses".to_owned())];
-    for (place, shown) in picture.places.iter().enumerate() {
+    for (place, shown) in picture.vertices.iter().enumerate() {
         let mut words = format!("a{:<3} {}", place + 1, shown.addresses.join("  =  "));
         let marks = marks(picture, place);
         if !marks.is_empty() {

@@ -4,8 +4,8 @@ use pbjson_types::Timestamp;
 use proptest::prelude::*;
 
 use super::layout::{Item, LABEL_HEIGHT, NODE_HEIGHT, What, layout};
-use super::standing::Standing;
-use super::{Picture, all_paths, dot, html, svg, text};
+use super::trace_subject::TraceSubject;
+use super::{PathDiagram, all_paths, dot, html, svg, text};
 use crate::cli::render::tests::check;
 use crate::cli::text::Style;
 use crate::grpc::v1;
@@ -202,7 +202,7 @@ fn asked() -> Vec<(&'static str, String)> {
 /// Every form of an answer.
 fn forms(response: &v1::TraceExposureResponse) -> [(&'static str, String); 4] {
     [
-        ("txt", text::text(response, &Standing::default(), 100, Style::PLAIN)),
+        ("txt", text::text(response, &TraceSubject::default(), 100, Style::PLAIN)),
         ("dot", dot::dot(response)),
         ("svg", svg::svg(response)),
         ("html", html::html(response, &standing(), &asked())),
@@ -218,23 +218,26 @@ fn goldens() {
         check(&format!("trace-joined.{ending}"), &form);
     }
     check("trace-large.svg", &svg::svg(&large()));
-    check("trace-narrow.txt", &text::text(&both_ways(), &Standing::default(), 50, Style::PLAIN));
+    check(
+        "trace-narrow.txt",
+        &text::text(&both_ways(), &TraceSubject::default(), 50, Style::PLAIN),
+    );
     let none = response(Vec::new());
-    check("trace-none.txt", &text::text(&none, &Standing::default(), 100, Style::PLAIN));
+    check("trace-none.txt", &text::text(&none, &TraceSubject::default(), 100, Style::PLAIN));
     // A note that the screening has as well is said once.
     let kept = standing().screening.cluster_cuts.remove(0);
     let other =
         v1::ClusterCut { reason: kept.reason.replace("TORNADO", "ANOTHER"), ..kept.clone() };
     let cut = v1::TraceExposureResponse { cluster_cuts: vec![kept, other], ..none.clone() };
     check("trace-cut.txt", &text::text(&cut, &standing(), 100, Style::PLAIN));
-    let page = html::html(&cut, &Standing::default(), &asked());
+    let page = html::html(&cut, &TraceSubject::default(), &asked());
     assert!(page.contains("Its cluster by common input (an estimate) holds an address of ANOTHER"));
     check("trace-listed.txt", &text::text(&none, &standing(), 100, Style::PLAIN));
     check("trace-listed.html", &html::html(&none, &standing(), &asked()));
 }
 
 /// Listed itself and behind a hub, with transfers that have gaps.
-fn standing() -> Standing {
+fn standing() -> TraceSubject {
     let finding = |kind: v1::FindingKind| v1::Finding {
         kind: kind.into(),
         listing: listing(ASKED, "TORNADO CASH"),
@@ -271,7 +274,7 @@ fn standing() -> Standing {
     };
     let transfers = vec![bitcoin, ethereum];
     let snapshot = v1::Snapshot { max_hops: 4, transfers, ..Default::default() };
-    Standing { screening, snapshot: Some(snapshot) }
+    TraceSubject { screening, snapshot: Some(snapshot) }
 }
 
 /// Names that try to leave their place in every form.
@@ -366,7 +369,7 @@ fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
         }
     }
     for width in [0, 40, 60, 79, 200] {
-        let drawn = text::text(answer, &Standing::default(), width, Style::PLAIN);
+        let drawn = text::text(answer, &TraceSubject::default(), width, Style::PLAIN);
         for string in &strings {
             assert!(drawn.contains(string.as_str()), "width {width} lacks {string}:\n{drawn}");
         }
@@ -382,7 +385,7 @@ fn half(item: &Item) -> f64 {
 
 fn nothing_overlaps(answer: &v1::TraceExposureResponse) {
     let paths = all_paths(answer);
-    let picture = Picture::new(answer, &paths);
+    let picture = PathDiagram::new(answer, &paths);
     let layout = layout(&picture);
     for (at, one) in layout.items.iter().enumerate() {
         assert!(one.y - half(one) > -0.01 && one.y + half(one) < layout.height + 0.01, "{one:?}");

@@ -2,8 +2,10 @@
 //! is shortened and stands in full below.
 
 use super::legend::{Part, marks, part};
-use super::standing::Standing;
-use super::{ESTIMATE, Link, Path, Picture, Step, all_paths, headline, listing_words, shortened};
+use super::trace_subject::TraceSubject;
+use super::{
+    ESTIMATE, Hop, Link, Path, PathDiagram, all_paths, headline, listing_words, shortened,
+};
 use crate::cli::render::words;
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
@@ -17,15 +19,15 @@ const SHORT: usize = 17;
 /// The answer to a trace, at most `width` characters wide but for names.
 pub fn text(
     response: &v1::TraceExposureResponse,
-    standing: &Standing,
+    standing: &TraceSubject,
     width: usize,
     style: Style,
 ) -> String {
     let paths = all_paths(response);
-    let picture = Picture::new(response, &paths);
+    let picture = PathDiagram::new(response, &paths);
     let mut text = String::new();
     let found = words::count(response.paths.len(), "path", "paths");
-    let asked = escape(picture.places[picture.asked].address()).into_owned();
+    let asked = escape(picture.vertices[picture.asked].address()).into_owned();
     let within = words::within(response.max_hops);
     text.push_str(&format!("{found} between {asked} and listed addresses{within}\n"));
     for listing in standing.listings() {
@@ -66,7 +68,7 @@ pub fn evidence(
     indent: usize,
     style: Style,
 ) -> String {
-    let picture = Picture::of(asked, std::slice::from_ref(path));
+    let picture = PathDiagram::of(asked, std::slice::from_ref(path));
     let mut drawing = Drawing { picture: &picture, width, style, indent, cut: Vec::new() };
     let mut text = String::new();
     for path in &picture.paths {
@@ -78,7 +80,7 @@ pub fn evidence(
 
 /// What is needed while drawing, and what was shortened on the way.
 struct Drawing<'p> {
-    picture: &'p Picture<'p>,
+    picture: &'p PathDiagram<'p>,
     width: usize,
     style: Style,
     indent: usize,
@@ -94,10 +96,10 @@ impl Drawing<'_> {
                 self.link(text, link);
             }
         }
-        let first = path.steps.first().map(|step| step.from);
+        let first = path.hops.first().map(|step| step.from);
         let Some(first) = first.or(path.links.first().map(|link| link.from)) else { return };
         self.place(text, first);
-        for step in &path.steps {
+        for step in &path.hops {
             self.step(text, step);
             self.place(text, step.to);
         }
@@ -137,14 +139,14 @@ impl Drawing<'_> {
         };
         let marks = marks(self.picture, place);
         let room = self.room(2);
-        let address = self.fit(self.picture.places[place].address(), room);
+        let address = self.fit(self.picture.vertices[place].address(), room);
         let paint = |words: &str| match colour {
             Some(colour) => self.style.paint(colour, words),
             None => words.to_owned(),
         };
         let mut line = format!("{} {address}", paint(&sign.to_string()));
         let length = 2 + address.chars().count();
-        let name = self.picture.places[place].listed.as_deref().unwrap_or_default();
+        let name = self.picture.vertices[place].listed.as_deref().unwrap_or_default();
         let said = [marks.as_str(), &escape(name)].map(str::to_owned);
         let said: Vec<_> = said.into_iter().filter(|words| !words.is_empty()).collect();
         let said = said.join("  ");
@@ -160,7 +162,7 @@ impl Drawing<'_> {
     }
 
     /// The arrow from one place to the next, with what moved beside it.
-    fn step(&mut self, text: &mut String, step: &Step<'_>) {
+    fn step(&mut self, text: &mut String, step: &Hop<'_>) {
         let room = self.room(4);
         let amount = match escape(&step.amount()).into_owned() {
             exact if exact.chars().count() <= room => exact,

@@ -1,7 +1,7 @@
 //! Goldens of payments.
 
 use super::*;
-use crate::cli::render::payment::{Told, brief, text as shown};
+use crate::cli::render::payment::{PaymentHeading, brief, text as shown};
 
 fn address(side: v1::PaymentSide, index: u32, outcome: Outcome) -> v1::PaymentAddress {
     let item = Some(v1::ScreeningItem { outcome: Some(outcome) });
@@ -81,7 +81,7 @@ fn a_deposit() {
         exposure_hops: 0,
         reason: format!("Blocked, because of the source {ETHER}: this address is listed (rule x)."),
     };
-    let told = Told { request: &request, decimals: Some(18), symbol: "ETH" };
+    let told = PaymentHeading { request: &request, decimals: Some(18), symbol: "ETH" };
     check("payment-deposit.txt", &shown(told, &response, Style::PLAIN));
     check("payment-deposit-brief.txt", &brief(told, &response, Style::PLAIN.with_width(80)));
 
@@ -114,7 +114,7 @@ fn a_deposit() {
         worst_index: 17,
         ..Default::default()
     };
-    let told = Told { request: &request, decimals: None, symbol: "" };
+    let told = PaymentHeading { request: &request, decimals: None, symbol: "" };
     check("payment-withdrawal.txt", &shown(told, &response, Style::PLAIN));
     check("payment-withdrawal-brief.txt", &brief(told, &response, Style::PLAIN));
 }

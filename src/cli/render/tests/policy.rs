@@ -2,7 +2,7 @@
 
 use super::{ETHER, answers, check, finding, listing, screening, snapshot, text};
 use crate::cli::batch::summary::InputRead;
-use crate::cli::policy::diff::{Compared, Differences, Item, Moved, Rule, Setting};
+use crate::cli::policy::diff::{ChangedDecision, Compared, Differences, Item, Rule, Setting};
 use crate::cli::policy::explanation::Explanation;
 use crate::cli::render::{policy, policy_check, policy_diff};
 use crate::cli::text::Style;
@@ -33,7 +33,7 @@ fn known(name: &str, path: &str) -> Option<v1::Policy> {
 
 #[test]
 fn a_policy_in_plain_words() {
-    let built_in = Explanation::of(&Policy::built_in());
+    let built_in = Explanation::new(&Policy::built_in());
     check("policy-built-in.txt", &policy::text(&built_in, None, Style::PLAIN));
     let counts = |live: v1::Decision, shadow: v1::Decision, count| v1::ShadowCount {
         in_force: live.into(),
@@ -51,7 +51,7 @@ fn a_policy_in_plain_words() {
             "policy.toml: line 3: \u{202e}bands.low: must be from 1\nand so",
         )],
     };
-    let full = Explanation::of(&full());
+    let full = Explanation::new(&full());
     check("policy-in-force.txt", &policy::text(&full, Some(&stands), Style::PLAIN));
 }
 
@@ -135,7 +135,7 @@ fn compared() -> Compared {
         chain: String::new(),
         comparison: v1::ComparedItem { error: Some(error), ..Default::default() },
     };
-    let moved = |old, new, count| Moved { old, new, count };
+    let moved = |old, new, count| ChangedDecision { old, new, count };
     Compared {
         snapshot_ids: vec![text("8f3a61c09b2e"), text("9f3a61c09b2e")],
         read: InputRead {

@@ -8,7 +8,7 @@ use super::words::{code, explained, heading, or_dash, reasons, rows};
 use super::{Report, UP};
 use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
-use crate::cli::report::gathered::{Gathered, Shown};
+use crate::cli::report::gathered::{Gathered, ShownCases};
 use crate::domain::digits::grouped;
 
 /// The section of the rows of one decision.
@@ -18,7 +18,7 @@ use crate::domain::digits::grouped;
 pub fn section(
     page: &mut String,
     decision: RowDecision,
-    shown: &Shown,
+    shown: &ShownCases,
     report: &Report<'_>,
 ) -> Result<()> {
     let id = decision.as_str().to_lowercase();
@@ -47,7 +47,7 @@ pub fn section(
 fn more(
     page: &mut String,
     (named, decision): (&str, RowDecision),
-    shown: &Shown,
+    shown: &ShownCases,
     held: &[&ResultRow],
     result: &str,
 ) {
@@ -63,7 +63,7 @@ fn more(
         None => format!("the first, up to row {}", grouped(last.row)),
     };
     page.push_str(&format!(
-        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> Shown are {} of \
+        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> ShownCases are {} of \
          {}: {which}. The others stand in {} as the rows whose column <code>decision</code> is \
          {decision}; <code>--max-rows</code> shows more.</p>\n",
         grouped(hidden),

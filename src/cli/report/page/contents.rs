@@ -3,7 +3,7 @@
 use super::words::{outside, rows};
 use crate::cli::batch::row::ResultRow;
 use crate::cli::render::paths::shortened;
-use crate::cli::report::gathered::{Gathered, Shown};
+use crate::cli::report::gathered::{Gathered, ShownCases};
 use crate::domain::digits::grouped;
 
 /// The most links to cases of a section that stand open; more are folded.
@@ -28,7 +28,7 @@ pub fn contents(page: &mut String, gathered: &Gathered) {
 }
 
 /// A section with its count and, where each row is a case of its own, the links to these.
-fn section(page: &mut String, (id, name): (&str, &str), shown: &Shown, has_cases: bool) {
+fn section(page: &mut String, (id, name): (&str, &str), shown: &ShownCases, has_cases: bool) {
     page.push_str(&format!(
         "<li><a href=\"#{id}\">{name}</a> <span class=\"dim\">{}</span>",
         rows(shown.all)

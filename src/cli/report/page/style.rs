@@ -1,9 +1,9 @@
-//! What a report looks like beside every other page: figures, cases, paper. Knows no row.
+//! The style of a report: figures, cases and print.
 
 use crate::cli::render::page;
 use crate::cli::render::paths::{html, svg};
 
-/// Decisions are told apart by their words first, then by their pattern, and only then by colour.
+/// Decisions differ by their words first, then by their pattern, and only then by colour.
 const STYLE: &str = "\
 :root{--block:#b3161b;--review:#8a6100;--allow:#5b6472}\
 @media screen and (prefers-color-scheme:dark){\

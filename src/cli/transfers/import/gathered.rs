@@ -1,5 +1,4 @@
-//! What an import learns of coverage while it reads: how far the files reach, and what of them could
-//! not be understood. Reads no file.
+//! The coverage of an import: how far its files reach, and the gaps of rejected rows.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -36,9 +36,9 @@ impl Validity {
     pub fn warn(self, path: &Path, now: i64) {
         let path = path.display();
         if now > self.not_after {
-            tracing::warn!(%path, "THE CERTIFICATE HAS EXPIRED: clients will not connect");
+            tracing::warn!(%path, "certificate expired, clients will not connect");
         } else if now < self.not_before {
-            tracing::warn!(%path, "THE CERTIFICATE IS NOT VALID YET: clients will not connect");
+            tracing::warn!(%path, "certificate not valid yet, clients will not connect");
         }
     }
 }

@@ -23,7 +23,7 @@ const MAX_LENGTH: u64 = 64 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct LastSeen {
     /// The last version of which a change was shown, as the store counts; never 0.
     pub version: u64,
     /// SHA-256 over the changes of that version, in hex: another store has others.
@@ -31,15 +31,15 @@ pub struct Seen {
     pub at: Timestamp,
 }
 
-impl Seen {
+impl LastSeen {
     /// The last of these changes, which come by version; `None` where there is none.
-    pub fn of(changes: &[ListingChange], at: Timestamp) -> Option<Self> {
+    pub fn from_changes(changes: &[ListingChange], at: Timestamp) -> Option<Self> {
         let version = changes.last().map(|change| change.version).filter(|version| *version > 0)?;
         Some(Self { version, changes: digest(changes, version), at })
     }
 
     /// Whether `changes`, which begin with its version, are of the store that was seen.
-    pub fn is_of(&self, changes: &[ListingChange]) -> bool {
+    pub fn matches_store(&self, changes: &[ListingChange]) -> bool {
         digest(changes, self.version) == self.changes
     }
 }
@@ -60,9 +60,9 @@ fn digest(changes: &[ListingChange], version: u64) -> String {
 
 /// The file of one question.
 #[derive(Debug)]
-pub struct Place(PathBuf);
+pub struct LastSeenFile(PathBuf);
 
-impl Place {
+impl LastSeenFile {
     /// The file for the store that the command asks, and one list or all (empty).
     pub fn new(global: &Global, list_id: &str) -> Result<Self> {
         let store = match &global.server {
@@ -79,7 +79,7 @@ impl Place {
     }
 
     /// What was shown last; `None` before the first time.
-    pub fn read(&self) -> Result<Option<Seen>> {
+    pub fn read(&self) -> Result<Option<LastSeen>> {
         let path = self.0.display();
         let file = match File::open(&self.0) {
             Ok(file) => file,
@@ -89,13 +89,13 @@ impl Place {
         let mut text = String::new();
         let read = file.take(MAX_LENGTH).read_to_string(&mut text);
         read.with_context(|| format!("reading {path}"))?;
-        let seen = serde_json::from_str::<Seen>(&text).ok().filter(|seen| seen.version > 0);
+        let seen = serde_json::from_str::<LastSeen>(&text).ok().filter(|seen| seen.version > 0);
         let damaged = || anyhow!("{path} is damaged: remove it, and all changes are shown once");
         seen.map(Some).ok_or_else(damaged)
     }
 
     /// Keeps what was shown, whole or not at all.
-    pub fn keep(&self, seen: &Seen) -> Result<()> {
+    pub fn save(&self, seen: &LastSeen) -> Result<()> {
         let failed = || format!("writing {}", self.0.display());
         let folder = self.0.parent().expect("the file lies in a folder");
         fs::create_dir_all(folder).with_context(failed)?;
@@ -127,27 +127,28 @@ mod tests {
 
     #[test]
     fn another_store_is_noticed() {
-        assert_eq!(Seen::of(&[], Timestamp::UNIX_EPOCH), None);
+        assert_eq!(LastSeen::from_changes(&[], Timestamp::UNIX_EPOCH), None);
         let shown = [change(1, "a"), change(2, "b"), change(2, "c")];
-        let seen = Seen::of(&shown, Timestamp::UNIX_EPOCH).unwrap();
+        let seen = LastSeen::from_changes(&shown, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(seen.version, 2);
-        assert!(seen.is_of(&shown[1..]));
-        assert!(seen.is_of(&[change(2, "b"), change(2, "c"), change(3, "d")]));
+        assert!(seen.matches_store(&shown[1..]));
+        assert!(seen.matches_store(&[change(2, "b"), change(2, "c"), change(3, "d")]));
         let told = ListingChange { number_on_list: 7, ..change(2, "c") };
-        assert!(seen.is_of(&[change(2, "b"), told]), "what a later program tells besides");
+        assert!(seen.matches_store(&[change(2, "b"), told]), "what a later program tells besides");
         for other in [&[][..], &shown[..2], &[change(2, "bc"), change(2, "")], &[change(3, "b")]] {
-            assert!(!seen.is_of(other), "{other:?}");
+            assert!(!seen.matches_store(other), "{other:?}");
         }
     }
 
     #[test]
     fn what_is_kept_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place(dir.path().join("a/b/c.json"));
+        let place = LastSeenFile(dir.path().join("a/b/c.json"));
         assert_eq!(place.read().unwrap(), None);
         for version in [3, 4] {
-            let seen = Seen::of(&[change(version, "a")], Timestamp::UNIX_EPOCH).unwrap();
-            place.keep(&seen).unwrap();
+            let seen =
+                LastSeen::from_changes(&[change(version, "a")], Timestamp::UNIX_EPOCH).unwrap();
+            place.save(&seen).unwrap();
             assert_eq!(place.read().unwrap(), Some(seen));
         }
         for damaged in

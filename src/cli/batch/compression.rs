@@ -1,11 +1,11 @@
-//! How a result is packed, part by part: every chunk is a gzip member or a zstd frame of its own, so
-//! that a file which ends in the middle of one can be cut behind the one before. Must not know rows.
+//! Compression of a result. Every chunk is a gzip member or a zstd frame of its own, so that a torn file
+//! can be cut behind the last whole one.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::Path;
 
-use flate2::Compression;
+use flate2::Compression as GzipLevel;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use memchr::memchr2_iter;
@@ -19,7 +19,7 @@ const BUFFER: usize = 256 << 10;
 
 /// How a result is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     None,
     /// RFC 1952.
     Gzip,
@@ -27,14 +27,14 @@ pub enum Packing {
     Zstd,
 }
 
-impl Packing {
+impl Compression {
     /// `bytes` as they go to the file.
     pub fn pack(self, bytes: Vec<u8>) -> Vec<u8> {
         match self {
             _ if bytes.is_empty() => bytes,
             Self::None => bytes,
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                let mut encoder = GzEncoder::new(Vec::new(), GzipLevel::fast());
                 let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
                 packed.expect("a vector takes what is written")
             }
@@ -110,16 +110,16 @@ fn zstd_frame(file: &mut BufReader<File>) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn whole(packing: Packing, lines: Lines, bytes: &[u8]) -> io::Result<u64> {
+    fn whole(compression: Compression, lines: Lines, bytes: &[u8]) -> io::Result<u64> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        packing.whole(file.path(), lines)
+        compression.whole(file.path(), lines)
     }
 
     #[test]
     fn a_torn_line_is_not_whole() {
         let check = |lines: Lines, text: &str, want: &str| {
-            let found = whole(Packing::None, lines, text.as_bytes()).unwrap();
+            let found = whole(Compression::None, lines, text.as_bytes()).unwrap();
             assert_eq!(&text[..found as usize], want);
         };
         check(Lines::Csv, "", "");
@@ -135,21 +135,21 @@ mod tests {
 
     #[test]
     fn a_file_of_parts_is_whole_up_to_the_last_whole_one() {
-        for packing in [Packing::Gzip, Packing::Zstd] {
+        for compression in [Compression::Gzip, Compression::Zstd] {
             let parts = ["a\n".repeat(300_000), "b\n".to_owned(), "c\n".repeat(7)];
             let parts: Vec<_> =
-                parts.iter().map(|part| packing.pack(part.clone().into_bytes())).collect();
+                parts.iter().map(|part| compression.pack(part.clone().into_bytes())).collect();
             let all = parts.concat();
             let ends = [0, parts[0].len(), parts[0].len() + parts[1].len(), all.len()];
             for length in [0, 1, 5, ends[1] - 1, ends[1], ends[1] + 1, ends[2] + 3, ends[3]] {
                 let want = ends.iter().rfind(|end| **end <= length).copied();
-                let found = whole(packing, Lines::Csv, &all[..length]).unwrap();
-                assert_eq!(Some(found as usize), want, "{packing:?} {length}");
+                let found = whole(compression, Lines::Csv, &all[..length]).unwrap();
+                assert_eq!(Some(found as usize), want, "{compression:?} {length}");
             }
             // Broken where nothing was torn.
             let mut broken = all.clone();
             broken[0] ^= 0xff;
-            assert!(whole(packing, Lines::Csv, &broken).is_err(), "{packing:?}");
+            assert!(whole(compression, Lines::Csv, &broken).is_err(), "{compression:?}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The columns of the input that come back in the result beside ours: which, and what they are called
-//! there. Must not read rows.
+//! `--keep-columns`: selects the input columns that the result repeats, and their names in it.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,20 +1,18 @@
-//! What stands beside a trace: whether the address is listed itself, and what the answer rests on. In
-//! words that every form uses; no layout, and asks nobody.
+//! The traced address itself: its own listings, and notes that paths do not show.
 
 use super::listing_words;
 use crate::cli::render::words;
 use crate::grpc::v1;
 
-/// A screening of the traced address, and the snapshot of its trace; empty where nobody asked.
+/// The screening of the traced address, and the snapshot of the trace; empty for formats without it.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct TraceSubject {
     pub screening: v1::Screening,
-    /// What the trace rests on.
     pub snapshot: Option<v1::Snapshot>,
 }
 
-impl Standing {
-    /// The listings of the address itself, each in a line.
+impl TraceSubject {
+    /// Returns the listings of the address itself, one line each.
     pub(super) fn listings(&self) -> Vec<String> {
         let line = |finding: &v1::Finding| {
             let what = match finding.kind() {
@@ -40,8 +38,7 @@ impl Standing {
         self.screening.findings.iter().filter_map(line).collect()
     }
 
-    /// What a trace does not tell by its paths: where it has none, that a hub stands between; and that
-    /// clusters are cut.
+    /// Returns notes that paths do not show: a hub in between if there is no path, and cut clusters.
     pub(super) fn notes(&self, response: &v1::TraceExposureResponse) -> Vec<String> {
         let is_hub = |finding: &v1::Finding| finding.kind() == v1::FindingKind::HubExposure;
         let has_hub = response.paths.is_empty() && self.screening.findings.iter().any(is_hub);

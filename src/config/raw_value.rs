@@ -1,26 +1,26 @@
-//! A value as it was given, and its reading as the type that a key needs. Knows no key.
+//! The raw value of a setting, and its conversion to the type of a key.
 
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 use toml::de::DeValue;
 
-/// A value as it was given.
+/// The raw value of a setting.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Given {
-    /// From the environment or a flag: the key's type says how to read it.
+pub enum RawValue {
+    /// From the environment or a flag: the key's type decides how to parse it.
     Text(String),
     String(String),
     Integer(i64),
     Float(f64),
     Boolean(bool),
-    /// A TOML table, whose keys are given one by one.
+    /// A TOML table; each of its keys is a setting of its own.
     Table,
-    /// A TOML value that no key takes, in words.
+    /// A TOML value of a type that no key has, in words.
     Other(&'static str),
 }
 
-impl Given {
+impl RawValue {
     pub fn from_toml(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::String(text.clone().into_owned()),
@@ -47,7 +47,7 @@ impl Given {
         }
     }
 
-    /// A string that is not empty.
+    /// Fails if the string is empty.
     pub fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) | Self::String(text) if text.is_empty() => {
@@ -58,7 +58,6 @@ impl Given {
         }
     }
 
-    /// A string read as a type of its own.
     pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self) -> Result<T, String> {
         self.text()?.parse().map_err(|error: T::Err| error.to_string())
     }
@@ -89,7 +88,7 @@ impl Given {
         }
     }
 
-    /// A fraction from 0 to 1.
+    /// From 0 to 1.
     pub fn fraction(&self) -> Result<f64, String> {
         let fraction = match self {
             Self::Float(float) => Some(*float),
@@ -103,13 +102,13 @@ impl Given {
             .ok_or_else(|| "must be a fraction from 0.0 to 1.0".to_owned())
     }
 
-    /// A span of time such as `90m`, `6h` or `1d` (a day has 24 hours).
+    /// A duration such as `90s`, `5m`, `2h` or `3d` (a day has 24 hours).
     pub fn duration(&self) -> Result<Duration, String> {
         let text = self.text()?;
         text.parse::<Span>()
             .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
             .ok()
             .and_then(|duration| Duration::try_from(duration).ok())
-            .ok_or_else(|| format!("{text:?} is no span of time such as \"90m\", \"6h\" or \"1d\""))
+            .ok_or_else(|| format!("invalid duration {text:?}; use 90s, 5m, 2h or 3d"))
     }
 }
