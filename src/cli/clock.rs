@@ -49,7 +49,7 @@ fn read(value: Option<OsString>, may_be_set: bool) -> Result<Option<Timestamp>> 
     let text = value.to_string_lossy();
     let moment = text
         .parse()
-        .with_context(|| format!("{VARIABLE}: {text:?} is no moment such as 2026-02-01T12:00:00Z"));
+        .with_context(|| format!("{VARIABLE}: invalid time {text:?}; use 2026-02-01T12:00:00Z"));
     moment.map(Some)
 }
 

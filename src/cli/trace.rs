@@ -200,7 +200,7 @@ fn asked(arguments: &Arguments) -> Vec<(&'static str, String)> {
 
 /// US dollars, with at most six decimals, in millionths.
 fn micros(text: &str) -> Result<u64> {
-    let refused = || anyhow!("{text:?} is no sum in US dollars such as 1000 or 0.50");
+    let refused = || anyhow!("invalid amount {text:?}; use US dollars such as 1000 or 0.50");
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || fraction.len() > 6 {

@@ -346,7 +346,7 @@ fn chain(text: &str) -> Result<Chain> {
 
 /// `FROM-TO`, both included.
 fn heights(text: &str) -> Result<std::ops::RangeInclusive<u64>> {
-    let refused = || anyhow!("{text:?} is no span of heights such as 100-200");
+    let refused = || anyhow!("invalid range of heights {text:?}; use FIRST-LAST, such as 100-200");
     let (from, to) = text.split_once('-').ok_or_else(refused)?;
     let (from, to): (u64, u64) =
         (from.parse().map_err(|_| refused())?, to.parse().map_err(|_| refused())?);
@@ -359,7 +359,9 @@ fn heights(text: &str) -> Result<std::ops::RangeInclusive<u64>> {
 /// `FROM/TO`, both included, each RFC 3339 or Unix seconds.
 fn times(text: &str) -> Result<RangeInclusive<u64>> {
     let refused = || {
-        anyhow!("{text:?} is no span of times such as 2026-01-01T00:00:00Z/2026-02-01T00:00:00Z")
+        anyhow!(
+            "invalid range of times {text:?}; use START/END, such as 2026-01-01T00:00:00Z/2026-02-01T00:00:00Z"
+        )
     };
     let second = |text: &str| -> Result<u64> {
         if let Ok(seconds) = text.parse() {

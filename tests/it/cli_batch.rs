@@ -241,7 +241,7 @@ fn what_would_be_lost_is_refused() {
         assert!(said.err.contains(want), "{arguments:?}: {}", said.err);
         assert_eq!(fs::read_to_string(&out).unwrap(), "mine\n");
     };
-    check(&["--input", &input, "--out", &out], "exists: --resume goes on with it");
+    check(&["--input", &input, "--out", &out], "exists; use --resume to continue it");
     check(&["--input", &input, "--out", &input, "--overwrite"], "the input and an output are one");
     let stdin = ["screen", "--input", "-", "--out", &out, "--overwrite"];
     let mut command = place.command(&stdin);

@@ -127,7 +127,8 @@ fn the_table_has_every_log_event_and_no_other() {
         match known.remove(event) {
             None => problems.push(format!("not in the table: {event:?} {fields:?}")),
             Some(told) if told != *fields => {
-                problems.push(format!("{event:?}: {fields:?} in the source, {told:?} in the table"));
+                problems
+                    .push(format!("{event:?}: {fields:?} in the source, {told:?} in the table"));
             }
             Some(_) => {}
         }
@@ -147,10 +148,7 @@ fn events_are_found_as_they_are_written() {
         .into_iter()
         .map(|((message, level), fields)| format!("{level} {message} {fields:?}"))
         .collect();
-    let want = [
-        "warn a (b {\"error\", \"path\"}",
-        "info c d {\"key\", \"limits.calls\"}",
-        "debug e {}",
-    ];
+    let want =
+        ["warn a (b {\"error\", \"path\"}", "info c d {\"key\", \"limits.calls\"}", "debug e {}"];
     assert_eq!(found, want);
 }

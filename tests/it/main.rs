@@ -31,6 +31,7 @@ mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod hubs;
+mod log_events;
 mod nested;
 mod ofac;
 mod payment;

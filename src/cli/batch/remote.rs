@@ -326,7 +326,7 @@ impl<'a> Remote<'a> {
         }
         chunk.out = out;
         self.row_settings.finish(&mut chunk);
-        self.done.send(chunk).ok().context("nobody takes the answers any more")
+        self.done.send(chunk).ok().context("the writer has stopped")
     }
 
     /// The rows that are whole when the batch is stopped; what follows is for another time.

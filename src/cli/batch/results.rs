@@ -177,7 +177,7 @@ impl Reader<'_> {
 
 fn wrong(column: usize, text: &str) -> anyhow::Error {
     let shown: String = text.chars().take(40).collect();
-    anyhow!("{}: {shown:?} is none", COLUMNS[column])
+    anyhow!("{}: unknown value {shown:?}", COLUMNS[column])
 }
 
 #[cfg(test)]
@@ -267,12 +267,18 @@ mod tests {
             assert!(said.contains(want), "{said}");
         };
         let commas = ",".repeat(26);
-        check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
-        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(25)), "score: \"300\" is none");
-        check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
+        check(
+            &format!("{head}1,,0xab,,MAYBE{commas}\n"),
+            "line 2: decision: unknown value \"MAYBE\"",
+        );
+        check(
+            &format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(25)),
+            "score: unknown value \"300\"",
+        );
+        check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: unknown value \"x\"");
         check(&format!("{head}1,2\n"), "2 fields where the headings have 31");
         check("address\n0xab\n", "no column \"row\"");
-        check("{\"row\":1}\n", "decision: \"\" is none");
+        check("{\"row\":1}\n", "decision: unknown value \"\"");
         check("", "it is empty: 0 bytes");
     }
 }

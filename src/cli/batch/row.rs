@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for Share {
         let per_cent = f64::deserialize(deserializer)?;
         match (per_cent * 100.0).round() {
             points @ 0.0..=4_294_967_295.0 => Ok(Self(points as u32)),
-            _ => Err(serde::de::Error::custom(format!("{per_cent} is no share"))),
+            _ => Err(serde::de::Error::custom(format!("invalid share {per_cent}; use 0 to 100"))),
         }
     }
 }

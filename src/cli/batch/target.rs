@@ -85,7 +85,7 @@ impl Target {
     /// Refuses a target that is the input, or is there already and may not be touched.
     pub fn check(&self, input: &Path, summary: Option<&Path>, existing: Existing) -> Result<()> {
         if let Some(path) = summary.filter(|path| existing == Existing::Refuse && path.exists()) {
-            bail!("{} exists: --overwrite writes it anew", path.display());
+            bail!("{} exists; use --overwrite to replace it", path.display());
         }
         let Some(work_file) = self.work_file() else {
             ensure!(existing != Existing::Resume, "standard output cannot be gone on with");
@@ -102,8 +102,10 @@ impl Target {
                 Existing::Resume if is_done => {
                     bail!("{shown} is complete: a Parquet file is there at the end only")
                 }
-                Existing::Resume => ensure!(path.is_file(), "{shown} is no file"),
-                _ => bail!("{shown} exists: --resume goes on with it, --overwrite writes it anew"),
+                Existing::Resume => ensure!(path.is_file(), "{shown} is not a regular file"),
+                _ => bail!(
+                    "{shown} exists; use --resume to continue it, or --overwrite to replace it"
+                ),
             }
         }
         Ok(())

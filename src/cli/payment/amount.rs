@@ -111,7 +111,7 @@ impl<'a> PaymentAsset<'a> {
                 bail!("--amount {text:?}: the asset is {}; add --asset {unit}", self.name())
             }
             (None, None) => bail!(
-                "--amount {text:?}: {unit:?} is no unit of {}; write {}",
+                "--amount {text:?}: unknown unit {unit:?} of {}; write {}",
                 self.name(),
                 self.choices(number)
             ),
@@ -353,9 +353,9 @@ mod tests {
         check("ethereum", "USDT", "1.1234567", r#""1.1234567" has 7 decimals: USDT has at most 6"#);
         eth("1.5 wei", r#""1.5 wei" has 1 decimal: wei has none"#);
         eth("1 USDT", r#""1 USDT": the asset is ETH; add --asset USDT"#);
-        let says = r#""e18" is no unit of ETH; write "1 ETH" or "1 wei""#;
+        let says = r#"unknown unit "e18" of ETH; write "1 ETH" or "1 wei""#;
         eth("1e18", &format!(r#""1e18": {says}"#));
-        eth("1.5 FOO", r#""1.5 FOO": "FOO" is no unit of ETH; write "1.5 ETH""#);
+        eth("1.5 FOO", r#""1.5 FOO": unknown unit "FOO" of ETH; write "1.5 ETH""#);
         for text in ["", "-1", "1.", ".5", "1.2.3", "x", "ü", " ", ",", "1,,5 ETH", "+1 ETH"] {
             let says =
                 r#"is not an amount: write a number with its unit, such as "1.5 ETH" or "15 wei""#;

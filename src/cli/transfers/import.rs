@@ -322,7 +322,7 @@ impl Reading {
             // Whoever stores has failed, and says why.
             batches
                 .blocking_send((batch, gathered.take_fresh(), progress))
-                .map_err(|_| "nobody takes them any more")
+                .map_err(|_| "the reader of batches has stopped")
         };
         let report = match &mut rejects {
             None => read(&path, &settings, &decimals, None, &mut put),
