@@ -59,7 +59,7 @@ fn codes_and_methods_that_are_none_are_counted_as_unknown() {
     metrics.call_began();
     metrics.call_ended(usize::MAX, 99, Duration::ZERO);
     metrics.call_ended(0, -1, Duration::ZERO);
-    let text = written(|text| metrics.calls(text));
+    let text = written(|text| metrics.write_calls(text));
     let unknown = "{service=\"unknown\",method=\"unknown\",code=\"UNKNOWN\"} 1";
     assert!(text.contains(unknown), "{text}");
     assert!(text.contains("p.S\",method=\"A\",code=\"UNKNOWN\"} 1"), "{text}");

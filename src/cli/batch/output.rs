@@ -194,7 +194,7 @@ mod tests {
         let output = Output::open(Some(file.path()), 4, b"head").unwrap();
         let told = Arc::new(Cancellation::default());
         if cancellation {
-            told.tell();
+            told.cancel();
         }
         let writer = Writer { output, line: None, name: String::new(), free, cancellation: told };
         let outcome = writer.run(&done);
