@@ -1,6 +1,5 @@
-//! What is durable: list versions, their changes and snapshots, transfers and labels, in one
-//! embedded sled database and a file of segments beside it. The only home of sled. Decides nothing
-//! of what a publication or a transfer means, and reads no clock.
+//! Durable storage of list versions, their changes and snapshots, transfers and labels: one
+//! embedded sled database and a file of segments next to it. Only this module uses sled.
 //!
 //! # Layout
 //!
@@ -24,28 +23,33 @@
 //!
 //! A value is 8 bytes of checksum and its [postcard] form; the checksum is the beginning of the
 //! SHA-256 over key and form, so that a damaged, missing or misplaced value is an error that
-//! names its key. All but those of `lists` are cut into pieces of 4 KiB, each under the key and
-//! its number (4): sled writes what is much larger into files of their own, which it does not
-//! sync. Segments and labels have a faster checksum ([`pieces`]).
+//! names its key. All values except those of `lists` are split into pieces of 4 KiB, each under
+//! the key and its number (4). sled writes much larger values into separate files, which it does
+//! not sync. Segments and labels have a faster checksum ([`pieces`]).
 //!
 //! # What is atomic
 //!
-//! A publication writes the new version's rows, header and changes, and what it supersedes, beside the
-//! current ones and syncs; then it writes the one key of the list in `lists` and syncs again; then the file `heads`
-//! in `store/` is replaced, which says the newest version of each list and how far the transfers
-//! are; and only then is it acknowledged. Killed at any moment, the store opens with the old or the
-//! new version whole: what no pointer leads to is removed on opening. Version numbers count over
-//! all lists; the next one is that after the greatest that a pointer names, so that the number of
-//! an acknowledged version never comes again.
+//! A publication proceeds in steps:
 //!
-//! sled takes damage in its log for the log's end and forgets silently what follows. That is
-//! noticed on opening, before anything is removed: every list in `heads` must be there in that
-//! version or a later one, and as many changes of transfers. Labels, and checks and snapshots since
-//! the last publication, are not guarded so.
+//! 1. It writes the new version's rows, header, changes and superseded rows next to the current
+//!    ones, and syncs.
+//! 2. It writes the one key of the list in `lists`, and syncs.
+//! 3. It replaces the file `heads` in `store/`, which records the newest version of each list and
+//!    the number of transfers.
+//! 4. It is acknowledged.
 //!
-//! There is one writer: a mutex inside, which reading whole lists takes as well, because a
-//! publication deletes the rows that it supersedes. After an error in the middle of a write the
-//! store refuses all further writes until it is opened anew ([`open`]).
+//! If killed at any moment, the store opens with the complete old or new version: data without a
+//! pointer is removed on opening. Version numbers count over all lists. The next one follows the
+//! greatest that a pointer names, so the number of an acknowledged version is never reused.
+//!
+//! sled takes damage in its log for the end of the log and silently drops what follows. Opening
+//! detects this before anything is removed: every list in `heads` must exist in that version or a
+//! later one, and as many changes of transfers. Labels, and checks and snapshots since the last
+//! publication, have no such guard.
+//!
+//! There is one writer, behind a mutex. Reading whole lists takes it as well, because a
+//! publication deletes the rows that it supersedes. After an interrupted write the store refuses
+//! further writes until it is reopened ([`open`]).
 
 pub mod backup;
 mod baseline;

@@ -15,25 +15,25 @@ use super::error::{Fault, SourceError, excerpt};
 use super::unpack::Input;
 use super::{Bounds, Format};
 
-/// What the walk came by.
+/// A node of the walk.
 pub(super) enum Node<'a> {
     Start(Tag<'a>),
-    /// An element ends: its local name, and its text where that was asked for.
+    /// An element ends: its local name, and its text if requested.
     End(&'a str, Option<&'a str>),
 }
 
-/// What to do with an element that begins.
+/// What to do with a starting element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Hand over what is in it.
+    /// Visit its content.
     Into,
-    /// Collect its text and hand it over at its end; elements in it are refused.
+    /// Collect its text, passed on at its end; nested elements are rejected.
     Text,
-    /// Go on behind it; its end is not handed over.
+    /// Skip it; its end is not passed on.
     Skip,
 }
 
-/// The tag of an element that begins.
+/// The start tag of an element.
 pub(super) struct Tag<'a> {
     start: &'a BytesStart<'a>,
 }
@@ -44,7 +44,7 @@ impl Tag<'_> {
         self.start.local_name().into_inner()
     }
 
-    /// The value of an attribute; an error where it is not there.
+    /// Returns the value of an attribute; fails if it is missing.
     pub(super) fn attribute(&self, name: &'static str) -> Result<Cow<'_, str>, Fault> {
         for attribute in self.start.attributes().with_checks(false) {
             let attribute = attribute.map_err(Fault::syntax)?;
@@ -58,7 +58,7 @@ impl Tag<'_> {
     }
 }
 
-/// Counts what one token takes, so that a token without end cannot fill the memory.
+/// Bounds a token, so that an endless one cannot fill the memory.
 struct Tokens<'a, 'b> {
     input: &'a mut Input<'b>,
     taken: usize,
@@ -85,8 +85,8 @@ impl BufRead for Tokens<'_, '_> {
     }
 }
 
-/// Walks the document whose root must be `root`. `on` gets the depth of each element (the root's
-/// is 1) and says what to do with it.
+/// Walks the document, whose root must be `root`. `on` receives the depth of each element (the
+/// root's is 1) and decides what to do with it.
 pub(super) fn walk(
     input: &mut Input<'_>,
     format: Format,
@@ -135,7 +135,7 @@ pub(super) fn walk(
     }
 }
 
-/// The library's error in our words.
+/// Converts the library's error.
 fn parser_fault(error: &quick_xml::Error) -> Fault {
     match error {
         quick_xml::Error::Syntax(SyntaxError::InvalidBangMarkup) => Fault::syntax(error),

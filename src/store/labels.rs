@@ -1,6 +1,5 @@
-//! Generations of labels: opaque bytes of a base, and deltas after it. Knows nothing of what they
-//! say; whoever made them can make them anew from lists and transfers, so that `heads` does not
-//! name them.
+//! Generations of labels: opaque bytes of a base, and deltas after it. Labels can be rebuilt from
+//! lists and transfers, so `heads` does not list them.
 //!
 //! | tree | key | value |
 //! |---|---|---|

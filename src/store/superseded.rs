@@ -3,8 +3,7 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `superseded` | version (8), `h`, 0 (4) | the list, the version before, and how many chunks
-//! follow |
+//! | `superseded` | version (8), `h`, 0 (4) | the list, the previous version, number of chunks |
 //! | | version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
 //!
 //! They are written with the version that supersedes them and kept permanently. The first version

@@ -1,5 +1,5 @@
-//! Transfers: rows in packed segments, numbered for ever, with what is loaded of each chain. Does
-//! not ask whether a row was stored before.
+//! Transfers: rows in packed segments with permanent numbers, and the state of each chain. Rows are
+//! deduplicated before, by `ingest`.
 //!
 //! # Layout
 //!
@@ -18,20 +18,20 @@
 //!
 //! A whole segment has about 4,096 rows, fewer where they are large: about 1 MiB at most, but for
 //! one row that is larger. Its checksum is XXH3 over its number and form ([`super::pieces`]). The
-//! values of `transfers` are sealed and cut as all others are. Whole segments stand in a file of
-//! their own because sled would write each byte of them four times ([`file`] has the figures).
+//! values of `transfers` are sealed and split like all others. Whole segments have a separate file,
+//! because sled would write each byte of them four times ([`file`]).
 //!
 //! # What is atomic
 //!
-//! A change writes new segments and syncs; then all that it changes in `transfers` as one batch of
-//! sled's, which is whole or absent, and syncs; then `heads`; and only then is it acknowledged. A
-//! segment is there if its header is. What stands in the file after the last place that a header
-//! names, and pieces with a greater number than any header has, are what a killed change left, and
-//! go on opening.
+//! A change writes new segments and syncs. Then it writes everything that it changes in `transfers`
+//! as one atomic sled batch, and syncs. Then it replaces `heads`, and only then is it acknowledged.
+//! A segment exists if its header does. Bytes in the file after the last segment with a header, and
+//! pieces with a greater number than any header, are leftovers of a killed change; opening removes
+//! them.
 //!
-//! Small appends make small segments. Once those at the end and the new rows come to a whole
-//! segment, the change writes them anew together: the same batch takes the small headers away,
-//! puts the large one there, and notes which pieces are to go. Rows keep their numbers and order.
+//! Small appends make small segments. Once those at the end and the new rows fill a whole segment,
+//! the change rewrites them together: the same batch replaces the small headers by the large one,
+//! and records which pieces to remove. Rows keep their numbers and order.
 
 mod change;
 mod codec;

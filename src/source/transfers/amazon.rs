@@ -103,8 +103,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every number of satoshi below the bound is told by its floating-point number, and by no
-        /// neighbour of that.
+        /// Every number of satoshi below the bound round-trips through its floating-point number.
         #[test]
         fn satoshi_survive_floating_point(whole in 0u64..(1 << 26) * 100_000_000) {
             let coins = whole as f64 / COIN;

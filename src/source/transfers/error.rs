@@ -120,12 +120,12 @@ pub enum RowFault {
     UnknownTrace(&'static str, String),
 }
 
-/// What is wrong with a value.
+/// The problem with a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldFault {
     #[error("is missing")]
     Missing,
-    /// It is not of the form expected; what is, and the value's beginning.
+    /// It has the wrong form: the expected form, and the value's beginning.
     #[error("{1:?} is not {0}")]
     NotA(&'static str, String),
     /// It is larger than may be.
@@ -153,7 +153,7 @@ pub enum FieldFault {
     /// Decimals that are not those of the asset table.
     #[error("{0} decimals, but this asset has {1}")]
     OtherDecimals(u8, u8),
-    /// An address that cannot be understood.
+    /// An invalid address.
     #[error("{0}")]
     Address(String),
     /// An address of another chain.

@@ -18,7 +18,7 @@ use crate::source::rows::{Cells, Columns, optional, required};
 /// The largest index of a log or trace: it is doubled, and two are added.
 const MAX_INDEX: u32 = u32::MAX / 2 - 1;
 
-/// What several columns and other files say of the rows, and on which chain they are.
+/// Context of the rows: the chain, and further files.
 pub(super) struct Context {
     /// The chain: an EVM chain.
     pub(super) chain: Chain,
@@ -28,14 +28,14 @@ pub(super) struct Context {
     pub(super) plain_times: PlainTimes,
 }
 
-/// Where and when a row stands.
+/// The place and time of a row.
 struct Stand {
     height: u64,
     time: u64,
     block_hash: Option<[u8; 32]>,
 }
 
-/// Where a row stands in its block.
+/// The place of a row in its block.
 #[derive(Clone, Copy)]
 struct InBlock {
     tx_index: Option<u32>,
@@ -70,8 +70,8 @@ impl Context {
         Ok(Stand { height, time, block_hash: hash.or(block.and_then(|block| block.hash())) })
     }
 
-    /// What the receipts say of a transaction: nothing where they are of another block than the row,
-    /// for after a reorganisation it may have had another fate there.
+    /// Returns the receipt of a transaction, unless it is of another block than the row: after a
+    /// reorganisation the outcome may differ.
     fn receipt(
         &self,
         tx: Option<[u8; 32]>,
@@ -91,7 +91,7 @@ impl Context {
         Ok(receipt)
     }
 
-    /// The transaction of a row that does not name it, by the receipts.
+    /// Looks up the transaction of a row without one in the receipts.
     fn tx_at(&self, height: u64, tx_index: Option<u32>) -> Result<[u8; 32], RowFault> {
         let tx_index = tx_index.ok_or(RowFault::NoTransaction("and no transaction_index"))?;
         let Some(receipts) = &self.receipts else {
@@ -138,7 +138,7 @@ impl Context {
     }
 }
 
-/// A value that must be there.
+/// Requires a value.
 fn needed<T>(field: &'static str, value: Result<Option<T>, FieldFault>) -> Result<T, RowFault> {
     value.and_then(|value| value.ok_or(FieldFault::Missing)).map_err(|fault| fault.of(field))
 }
@@ -161,7 +161,7 @@ pub(super) static TRANSACTIONS: Columns = Columns {
     closed: false,
 };
 
-/// A row of `transactions.csv`.
+/// Converts a row of `transactions.csv`.
 pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRow, RowFault> {
     let tx = needed("hash", fields::hash(row.of(0)))?;
     let stand = context.stand(row.of(1), row.of(7), row.of(6))?;
@@ -219,8 +219,8 @@ pub(super) static TOKEN_TRANSFERS: Columns = Columns {
     closed: false,
 };
 
-/// A row of `token_transfers.csv`. It has no index of its transaction: without one from a receipts
-/// file it has a partial position only.
+/// Converts a row of `token_transfers.csv`. It lacks the index of its transaction: without a
+/// receipts file its position is partial.
 pub(super) fn token_transfer(
     row: Cells<'_>,
     context: &mut Context,
@@ -271,8 +271,7 @@ pub(super) static TRACES: Columns = Columns {
     closed: false,
 };
 
-/// What stands for no error where an exporter writes nothing as a word: taken for an error, it would
-/// make a movement count for nothing.
+/// Words that some exporters write for "no error". Read as an error, they would discard a movement.
 const NO_ERROR: [&[u8]; 9] =
     [b"", b"null", b"NULL", b"None", b"nan", b"NaN", b"<NA>", b"\\N", b"false"];
 
@@ -288,7 +287,7 @@ enum Kind {
     Genesis,
 }
 
-/// A row of `traces.csv`.
+/// Converts a row of `traces.csv`.
 pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRow, RowFault> {
     let kind = match kind(row.of(5), row.of(6))? {
         Ok(kind) => kind,
@@ -316,7 +315,7 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRo
     if from.is_none() && to.is_none() {
         return Err(RowFault::NoHolder);
     }
-    // A suicide of a contract that holds nothing may come without a value.
+    // A self-destruct of an empty contract may have no value.
     let amount = match row.of(4) {
         b"" if kind == Kind::Suicide => Amount::ZERO,
         text => fields::smallest_units(text).map_err(|fault| fault.of("value"))?,
@@ -333,7 +332,7 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRo
     Ok(context.transfer(stand, InBlock { tx_index, index }, tx, status, moved))
 }
 
-/// What a trace is, or why it moves nothing.
+/// Returns the kind of a trace, or why it moves nothing.
 fn kind(trace_type: &[u8], call_type: &[u8]) -> Result<Result<Kind, LeftOut>, RowFault> {
     let unknown =
         |what, text| Err(RowFault::UnknownTrace(what, excerpt(&String::from_utf8_lossy(text))));
@@ -350,7 +349,7 @@ fn kind(trace_type: &[u8], call_type: &[u8]) -> Result<Result<Kind, LeftOut>, Ro
     })
 }
 
-/// The trace's place in its transaction; `None` where nothing tells it.
+/// Returns the trace's index in its transaction, if known.
 fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
     let fault = |fault: FieldFault| fault.of("trace_address");
     let path = match (row.of(8), row.of(9)) {
@@ -378,12 +377,12 @@ fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
     Ok(number.map(|number| 2 + 2 * number))
 }
 
-/// The place of a log of index `text`, where that can be read.
+/// Returns the place of a log with index `text`, if readable.
 pub(super) fn log_place(text: &[u8]) -> Option<u32> {
     fields::number32(text, MAX_INDEX).ok().flatten().map(|index| 1 + 2 * index)
 }
 
-/// The place and the kind of a trace that was refused, as far as they can be told.
+/// Returns the place and kind of a rejected trace, as far as readable.
 pub(super) fn readable_trace(row: Cells<'_>) -> (Option<u32>, Option<MovementKind>) {
     let kind = match row.of(5) {
         b"call" | b"create" | b"create2" => Kind::Call,

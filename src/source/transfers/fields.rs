@@ -11,16 +11,16 @@ use crate::domain::transfer::{
 };
 use crate::source::error::excerpt;
 
-/// What a time without a time zone is, such as `2022-11-28 00:00:11`.
+/// How a time without a time zone, such as `2022-11-28 00:00:11`, is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlainTimes {
-    /// A fault of its row: an hour's error reorders transfers.
+    /// It is a fault of its row: an error of an hour reorders transfers.
     #[default]
     Refused,
     Utc,
 }
 
-/// What a byte that is no hex digit is in [`DIGITS`].
+/// The entry of other bytes in [`DIGITS`].
 const NO_DIGIT: u8 = 0xff;
 
 /// The value of each hex digit.
@@ -53,13 +53,13 @@ pub(super) fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (wrong < 16).then_some(bytes)
 }
 
-/// An address of an EVM chain as it nearly always stands: `0x` and 40 hex digits.
+/// Parses the usual form of an EVM address: `0x` and 40 hex digits.
 #[inline]
 pub(super) fn evm(text: &[u8]) -> Option<[u8; 20]> {
     if text.len() == 42 { hex(text) } else { None }
 }
 
-/// Who stands at one end of a transfer; `None` where nobody does.
+/// Parses the holder at one end of a transfer; `None` if empty.
 #[inline]
 pub(super) fn holder(text: &[u8], chain: &Chain) -> Result<Option<Holder>, FieldFault> {
     if text.is_empty() {
@@ -85,7 +85,7 @@ pub(super) fn utf8(text: &[u8]) -> Result<&str, FieldFault> {
     std::str::from_utf8(text).map_err(|_| FieldFault::not_a("UTF-8", text))
 }
 
-/// 32 bytes in hex; `None` where there are none.
+/// Parses 32 bytes in hex; `None` if empty.
 #[inline]
 pub(super) fn hash(text: &[u8]) -> Result<Option<[u8; 32]>, FieldFault> {
     if text.is_empty() {
@@ -97,7 +97,7 @@ pub(super) fn hash(text: &[u8]) -> Result<Option<[u8; 32]>, FieldFault> {
     }
 }
 
-/// The transaction's name on `chain`; `None` where there is none.
+/// Parses a transaction id on `chain`; `None` if empty.
 #[inline]
 pub(super) fn tx(text: &[u8], chain: &Chain) -> Result<Option<TxId>, FieldFault> {
     if text.is_empty() {
@@ -122,7 +122,7 @@ pub(super) fn name(text: &[u8]) -> Result<Box<str>, FieldFault> {
     }
 }
 
-/// A whole number up to `most`; `None` where there is none.
+/// Parses a whole number up to `most`; `None` if empty.
 #[inline]
 pub(super) fn number(text: &[u8], most: u64) -> Result<Option<u64>, FieldFault> {
     if text.is_empty() {
@@ -153,8 +153,8 @@ pub(super) fn tx_index(text: &[u8]) -> Result<Option<u32>, FieldFault> {
     number32(text, MAX_TX_INDEX)
 }
 
-/// A moment in Unix seconds: such a number, or RFC 3339 (a blank for the `T` and `UTC` for the `Z`
-/// will do), of which parts of a second are cut. `None` where there is none.
+/// Parses a time to Unix seconds: such a number, or RFC 3339, also with a blank for the `T` and
+/// `UTC` for the `Z`. Fractions of a second are cut. `None` if empty.
 #[inline]
 pub(super) fn time(text: &[u8], plain: PlainTimes) -> Result<Option<u64>, FieldFault> {
     if text.is_empty() {
@@ -200,8 +200,8 @@ pub(super) fn status(text: &[u8]) -> Result<TxStatus, FieldFault> {
     }
 }
 
-/// A whole number of smallest units. A fraction of nothing but zeros will do (`12.000`), since the
-/// unit is known; an exponent will not, which tells of a floating-point number and of lost digits.
+/// Parses a whole number of smallest units. A fraction of zeros is accepted (`12.000`), since the
+/// unit is known. An exponent is not: it suggests a floating-point number with lost digits.
 pub(super) fn smallest_units(text: &[u8]) -> Result<Amount, FieldFault> {
     match number::amount(text)? {
         ParsedNumber::Whole(amount) => Ok(amount),

@@ -45,7 +45,7 @@ static RECEIPT_COLUMNS: Columns = Columns {
     closed: false,
 };
 
-/// What is known of a block.
+/// Data of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Block {
     number: u64,
@@ -55,7 +55,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Its hash, where the file gives it.
+    /// Returns its hash, if stated.
     pub(super) fn hash(&self) -> Option<[u8; 32]> {
         (self.hash != [0; 32]).then_some(self.hash)
     }
@@ -64,7 +64,7 @@ impl Block {
 /// The blocks of a blocks file, in order.
 pub(super) struct Blocks {
     sorted: Vec<Block>,
-    /// Where the last one was found: rows mostly stand in the order of their blocks.
+    /// The index of the last match: rows are mostly in block order.
     last: usize,
 }
 
@@ -96,7 +96,7 @@ impl Blocks {
         }
     }
 
-    /// What is known of a block.
+    /// Data of a block.
     pub(super) fn find(&mut self, number: u64) -> Option<Block> {
         let near = [self.last, self.last + 1];
         let at = near
@@ -122,7 +122,7 @@ fn block(table: &mut Table<'_>, plain_times: PlainTimes) -> Result<Block, RowFau
     })
 }
 
-/// What is known of a transaction.
+/// Data of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Receipt {
     /// Whether it took effect.
@@ -134,7 +134,7 @@ pub(super) struct Receipt {
 }
 
 impl Receipt {
-    /// Whether it may be of a block.
+    /// Returns true if it may belong to a block.
     pub(super) fn is_of(&self, height: u64) -> bool {
         self.height.is_none_or(|known| u64::from(known) == height)
     }
@@ -143,16 +143,16 @@ impl Receipt {
 /// The transactions of a receipts file, by their hashes.
 pub(super) struct Receipts {
     receipts: HashMap<[u8; 32], Receipt>,
-    /// The contracts that the few which create one create.
+    /// The contracts created by the few creating transactions.
     created: HashMap<[u8; 32], [u8; 20]>,
-    /// The transactions by block and index, where rows may lack their hashes; `None` where there are
-    /// two, as around a reorganisation.
+    /// Transactions by block and index, for rows without hashes; `None` for duplicates, as around a
+    /// reorganisation.
     placed: HashMap<(u32, u32), Option<[u8; 32]>>,
 }
 
 impl Receipts {
-    /// Reads a receipts file, or a transactions file that says the same; `by_place`: its transactions
-    /// are to be found by block and index too.
+    /// Reads a receipts file, or a transactions file with the same data; `by_place` also indexes by
+    /// block and index.
     pub(super) fn read(
         path: &Path,
         settings: &ReadSettings,
@@ -212,18 +212,18 @@ impl Receipts {
         Ok(Self { receipts, created, placed })
     }
 
-    /// The transaction at an index of a block, if the file has exactly one there.
+    /// Returns the only transaction at an index of a block.
     pub(super) fn at(&self, height: u64, tx_index: u32) -> Option<[u8; 32]> {
         let height = u32::try_from(height).ok()?;
         self.placed.get(&(height, tx_index)).copied().flatten()
     }
 
-    /// What is known of a transaction.
+    /// Data of a transaction.
     pub(super) fn find(&self, hash: &[u8; 32]) -> Receipt {
         self.receipts.get(hash).copied().unwrap_or_default()
     }
 
-    /// The contract that a transaction creates.
+    /// Returns the contract that a transaction creates.
     pub(super) fn created(&self, hash: &[u8; 32]) -> Option<[u8; 20]> {
         self.created.get(hash).copied()
     }

@@ -58,16 +58,16 @@ enum Style {
     Decimal,
 }
 
-/// What is kept from row to row.
+/// State kept from row to row.
 pub(super) struct Own<'a> {
     asset_decimals: AssetDecimals<'a>,
-    /// The chain of rows that name none.
+    /// The chain of rows without one.
     default_chain: Option<Chain>,
     plain_times: PlainTimes,
-    /// The chain of the row before, and how it was written.
+    /// The chain of the previous row, and its spelling.
     chain: Option<(Vec<u8>, Chain)>,
     style: Option<Style>,
-    /// The block and transaction of the row before, where it said no third part.
+    /// The block and transaction of the previous row, if it had the short form.
     last_short: Option<(Chain, u64, u32)>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Own<'a> {
         Self { asset_decimals, default_chain, plain_times, chain, style, last_short }
     }
 
-    /// A row of our own form.
+    /// Converts a row of the `own` form.
     pub(super) fn transfer(&mut self, row: Cells<'_>) -> Result<ConvertedRow, RowFault> {
         self.look_at_chain(row.of(CHAIN)).map_err(|fault| fault.of("chain"))?;
         let (_, chain) = self.chain.as_ref().expect("it was just looked at");
@@ -113,7 +113,7 @@ impl<'a> Own<'a> {
         }))
     }
 
-    /// Where a row stands that was refused. `has_chains`: whether rows may name their chain.
+    /// Returns the place of a rejected row. `has_chains`: whether rows may name their chain.
     pub(super) fn readable_place(&self, row: Option<Cells<'_>>, has_chains: bool) -> RowPlace {
         let Some(row) = row else {
             let chain = if has_chains { None } else { self.default_chain.clone() };
@@ -175,7 +175,7 @@ impl<'a> Own<'a> {
                 (Style::Decimal, amount.map_err(fault)?)
             }
         };
-        // Nothing is nothing in whichever unit.
+        // Zero is zero in any unit.
         if amount != Amount::ZERO {
             if self.style.is_some_and(|other| other != style) {
                 let text = String::from_utf8_lossy(row.of(AMOUNT));
@@ -268,7 +268,7 @@ fn readable_position(text: &[u8]) -> (Option<u64>, Option<u32>) {
     }
 }
 
-/// What moved in a row that was refused; `None` where that cannot be told.
+/// Returns the kind of a rejected row, if readable.
 fn readable_kind(
     row: Cells<'_>,
     chain: Option<&Chain>,

@@ -8,15 +8,15 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{MovementKind, TxId};
 use crate::source::rows::{Cells, Columns};
 
-/// What could still be read of the place of a row that was rejected. Each field is read by itself,
-/// whatever is wrong with the others. Of a row that cannot be taken apart only what holds for every
-/// row of its file is told.
+/// The readable part of an invalid row's place. Each field is read independently of faults in the
+/// others. For a row that cannot be split, only values that hold for every row of the file are
+/// known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowPlace {
     pub chain: Option<Chain>,
     /// The height of its block.
     pub height: Option<u64>,
-    /// When its block was made, in Unix seconds.
+    /// Time of its block, in Unix seconds.
     pub time: Option<u64>,
     pub tx: Option<TxId>,
     /// Its place in its transaction, as [`Position::index`]: 0 for the transaction's own value,
@@ -24,7 +24,7 @@ pub struct RowPlace {
     ///
     /// [`Position::index`]: crate::domain::transfer::Position::index
     pub index: Option<u32>,
-    /// What moved; `None` where it may be any kind of the format.
+    /// The kind of movement; `None` if it may be any kind of the format.
     pub kind: Option<MovementKind>,
 }
 

@@ -19,13 +19,13 @@ use crate::domain::transfer::{Movement, Transfer};
 use crate::source::error::excerpt;
 use crate::source::rows::{Columns, Origin, Progress, Table};
 
-/// The most rows that are left out or rejected before the sink is told how far the reading is.
+/// The maximum number of skipped or rejected rows before `sink` is called to report progress.
 const QUIET_ROWS: u64 = 65_536;
 
 /// The most inputs and outputs of the transactions of a batch, but for its last transaction.
 const BATCH_LEGS: usize = 1 << 18;
 
-/// The transfers that are handed on next.
+/// The next batch of transfers.
 struct Batch {
     transfers: Vec<Transfer>,
     legs: usize,
@@ -80,8 +80,8 @@ fn columns(format: TransferFormat) -> &'static Columns<'static> {
     }
 }
 
-/// The columns by which a format is told: never null, and not all of them in another. Amazon's are
-/// those of bitcoin-etl: it is told by what inputs and outputs hold.
+/// The columns that identify a format: never null, and not all of them in another format. Amazon's
+/// are those of bitcoin-etl; the content of inputs and outputs distinguishes it.
 fn marks(format: TransferFormat) -> &'static [&'static str] {
     match format {
         TransferFormat::EthereumTransactions => &["hash", "block_number", "from_address", "value"],
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Where the row stands that was refused.
+    /// Returns the place of the rejected row.
     fn stands(&mut self, table: &mut Table<'_>) -> RowPlace {
         let has_chains = !table.has_headings() || table.names().iter().any(|name| name == "chain");
         let cells = table.readable_cells();
@@ -240,8 +240,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether transactions were read, and none of them names anybody though somebody could be
-    /// named.
+    /// Returns true if transactions were read and none of them names a holder that could be named.
     fn names_nobody(&self) -> bool {
         match self {
             Self::Bitcoin(bitcoin) => bitcoin.names_nobody(),
@@ -252,7 +251,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The reading of one file.
+/// The state of reading one file.
 struct Run<'a, 'r> {
     path: &'a Path,
     table: Table<'static>,
@@ -275,7 +274,7 @@ impl Run<'_, '_> {
             Ok(()) => {}
             Err(error @ ReadTransfersError::Sink(_)) => return Err(error),
             Err(error) => {
-                // What stands before a row at fault is handed on too.
+                // Rows before an invalid one are passed on too.
                 sink(batch.take(), self.table.progress())?;
                 return Err(error);
             }
@@ -292,7 +291,7 @@ impl Run<'_, '_> {
             self.report.rows_read += 1;
             quiet += 1;
             match self.reader.understand(&mut self.table) {
-                // Not in a function that hands it on: a transfer is long to move.
+                // Inline, because moving a transfer is expensive.
                 Ok(ConvertedRow::Transfer(transfer)) => match transfer.check(self.now) {
                     Ok(()) => {
                         self.count(&transfer);
@@ -335,7 +334,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Hands a row that cannot be understood to the rejects, or stops.
+    /// Passes an invalid row to `reject`, or stops.
     fn reject(&mut self, fault: RowFault) -> Result<(), ReadTransfersError> {
         let stands = self.reader.stands(&mut self.table);
         let Some(reject) = &mut self.reject else {

@@ -18,7 +18,7 @@ enum Role {
     UsdValue,
     Flag,
     Parts,
-    /// Anything that says something or nothing. A column of nothing but nulls may be of any type.
+    /// Any value. A column of nulls only may have any type.
     Note,
 }
 
@@ -51,7 +51,7 @@ impl Role {
         }
     }
 
-    /// Why what the column holds cannot be read so.
+    /// Returns why the column's type cannot be read so.
     fn misfit(self, holds: &Holds) -> Option<String> {
         if self == Self::Note {
             return None;
@@ -73,8 +73,8 @@ impl Role {
     }
 }
 
-/// Refuses a Parquet file whose columns cannot hold what is read from them; `unit` is that of inputs
-/// and outputs.
+/// Fails if columns of a Parquet file cannot hold the expected values; `unit` is that of inputs and
+/// outputs.
 pub(super) fn check(table: &Table<'_>, columns: &Columns<'_>, unit: Unit) -> Result<(), RowsError> {
     let schema = table.schema();
     let wanted = schema.iter().filter(|field| columns.find(&field.name).is_some());
