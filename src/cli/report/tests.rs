@@ -60,11 +60,11 @@ fn what_is_not_shown_is_said() {
     let summary = small("customers.jsonl.summary.json");
     let page = page_of(&rows, Some(&summary), 2).unwrap();
     for said in [
-        "2 more BLOCK rows are not shown here.</strong> ShownCases are 2 of 4: those of the largest \
+        "2 more BLOCK rows are not shown here.</strong> Shown are 2 of 4: those of the largest \
          scores, down to 100.",
-        "6 more REVIEW rows are not shown here.</strong> ShownCases are 2 of 8: those of the largest \
+        "6 more REVIEW rows are not shown here.</strong> Shown are 2 of 8: those of the largest \
          scores, down to 52.",
-        "1 more ERROR row is not shown here.</strong> ShownCases are 2 of 3: the first, up to row 23.",
+        "1 more ERROR row is not shown here.</strong> Shown are 2 of 3: the first, up to row 23.",
         "<code>customers.jsonl</code> as the rows whose column <code>decision</code> is REVIEW",
     ] {
         assert!(page.contains(said), "{said}");

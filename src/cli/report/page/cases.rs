@@ -63,7 +63,7 @@ fn more(
         None => format!("the first, up to row {}", grouped(last.row)),
     };
     page.push_str(&format!(
-        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> ShownCases are {} of \
+        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> Shown are {} of \
          {}: {which}. The others stand in {} as the rows whose column <code>decision</code> is \
          {decision}; <code>--max-rows</code> shows more.</p>\n",
         grouped(hidden),
