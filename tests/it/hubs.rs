@@ -164,7 +164,7 @@ fn what_takes_no_tag_is_refused_with_what_to_do() {
     };
     check("nonsense!", &[], "address: no known address form fits");
     check("0x0000000000000000000000000000000000000000", &[], "address: no party controls it");
-    check(NEAR, &["--chain", "bitcoin"], "chain: such an address cannot stand on");
+    check(NEAR, &["--chain", "bitcoin"], "chain: an address of this form cannot exist on");
     check(NEAR, &["--category", ""], "--category");
     check(NEAR, &["--label", ""], "label: 0 bytes");
     check(NEAR, &["--label", "a\u{202e}b"], "label: contains the invisible character '\\u{202e}'");

@@ -143,10 +143,10 @@ fn a_payment_says_what_it_would_add() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let answer = place.json_with(11, &arguments);
     assert_eq!(answer["effect"], "PAYMENT_EFFECT_UNVALUED_ASSET", "{answer}");
-    assert_eq!(answer["prospective"], Value::Null);
-    let added = &answer["prospective_unvalued"];
+    assert_eq!(answer["prospective_exposures"], Value::Null);
+    let added = &answer["prospective_unvalued_dealings"];
     assert_eq!(added.as_array().unwrap().len(), 1, "{added}");
-    assert_eq!([&added[0]["transfers_now"], &added[0]["transfers_then"]], [&json!(3), &json!(4)]);
+    assert_eq!([&added[0]["current_transfers"], &added[0]["prospective_transfers"]], [&json!(3), &json!(4)]);
     assert_eq!(added[0]["listing"]["address"], LISTED);
     let shown = place.says(&arguments);
     let sentence = "4 transfers of assets without a known value would have come directly from listed \
@@ -157,7 +157,7 @@ fn a_payment_says_what_it_would_add() {
     let arguments = payment(SERVICE, TOKEN);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let answer = place.json_with(0, &arguments);
-    assert_eq!(answer["prospective_unvalued"], Value::Null, "{answer}");
+    assert_eq!(answer["prospective_unvalued_dealings"], Value::Null, "{answer}");
 }
 
 #[test]

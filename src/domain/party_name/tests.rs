@@ -66,7 +66,7 @@ fn a_text_without_words_or_too_long_is_refused() {
     }
     assert!(NameQuery::parse(&"x".repeat(MAX_TEXT)).is_ok());
     let error = NameQuery::parse(&"x".repeat(MAX_TEXT + 1)).unwrap_err();
-    assert_eq!(error.to_string(), "513 bytes, at most 512: give fewer words");
+    assert_eq!(error.to_string(), "the name has 513 bytes, more than 512: use fewer words");
 }
 
 #[test]

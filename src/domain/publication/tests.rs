@@ -224,8 +224,8 @@ fn only_the_very_publication_confirms_its_removals() {
 #[test]
 fn what_nothing_is_understood_of_is_not_believed() {
     let page = list(None, &["Service Unavailable", "Try again later."]);
-    let want = "list test: 2 rows, none of which is an address; the publication replaces nothing \
-                unless empty is allowed or the gate `quarantine` is forced";
+    let want = "list test: none of the 2 rows is an address, so the publication was rejected: \
+                allow empty publications, or force the gate `quarantine`";
     for loaded in [false, true] {
         let mut book = Book::new();
         if loaded {

@@ -90,13 +90,13 @@ fn what_cannot_be_tagged_is_refused_by_its_field() {
     check(of("nonsense!"), "address", "no known address form fits");
     check(of(""), "address", "empty");
     check(of(&"1".repeat(2_000)), "address", "more than");
-    check(of(&format!("0x{:040}", 0)), "address", "nobody controls it");
-    check(of("0x000000000000000000000000000000000000dEaD"), "address", "nobody controls it");
+    check(of(&format!("0x{:040}", 0)), "address", "no party controls it");
+    check(of("0x000000000000000000000000000000000000dEaD"), "address", "no party controls it");
     let wrong = "0xAB5801a7D398351b8bE11C439e05C5B3259aeC9B";
     check(of(wrong), "address", "checksum is wrong");
     check(of(&format!("{} {}", address(1), address(2))), "address", "2 addresses");
     let chain = |chain: &str| TagInput { chain: chain.parse().ok(), ..draft(1, "exchange", None) };
-    check(chain("bitcoin"), "chain", "cannot stand on");
+    check(chain("bitcoin"), "chain", "cannot exist on");
     check(draft(1, "", None), "category", "0 bytes");
     check(draft(1, " , ", None), "category", "an empty name");
     check(draft(1, "a,,b", None), "category", "an empty name");

@@ -311,7 +311,7 @@ mod tests {
         let mut named = legs_of(1);
         named[0].holders = vec![Holder::Evm([1; 20])];
         named[0].unattributable = true;
-        legs(vec![], named, false, "outputs[0]: it names holders");
+        legs(vec![], named, false, "outputs[0]: names holders");
     }
 
     fn legs_of(count: usize) -> Vec<Leg> {

@@ -214,7 +214,7 @@ mod tests {
             check(&format!("A: 1\n{name}: s3cret"), "line 2 of the headers sets");
         }
         check("s3cret", "Name: value");
-        check("na me: s3cret", "name that no header");
+        check("na me: s3cret", "invalid header name");
         check("a:", "empty");
         check("a: s3cret\u{7f}", "plain ASCII");
         check("a: s3cret\rb: c", "plain ASCII");

@@ -105,7 +105,7 @@ fn a_publication_that_a_gate_refuses_is_not_hidden_by_a_mirror() {
     settings.remote.more_urls = vec![format!("{}/mirror.txt", server.url())];
     let desk = desk(settings);
     desk.refresh().unwrap();
-    assert!(desk.failure().contains("none of which is an address"));
+    assert!(desk.failure().contains("rows is an address, so the publication was rejected"));
     assert_eq!(server.requests().len(), 2);
     assert_eq!(failures(&desk), [(Cause::Refused, 1)]);
 }

@@ -50,10 +50,10 @@ fn dress_comes_off_both_ends_and_invisible_characters_out_of_the_middle() {
     check(&format!("=\"{BTC}\""), BTC, "punctuation around it (=\"\")");
     check(&format!("[{SEGWIT}]"), SEGWIT, "punctuation around it ([])");
     check(&format!("`{TRON}`,"), TRON, "punctuation around it (``,)");
-    check(&format!("{BTC} (BTC)"), BTC, "punctuation around it ()); other text beside it");
-    check(&format!("{SOLANA} (SOL)"), SOLANA, "punctuation around it ()); other text beside it");
-    check(&format!("{SOLANA} # cold wallet"), SOLANA, "other text beside it");
-    check(&format!("{ETH}#note"), ETH, "other text beside it");
+    check(&format!("{BTC} (BTC)"), BTC, "punctuation around it ()); other text next to it");
+    check(&format!("{SOLANA} (SOL)"), SOLANA, "punctuation around it ()); other text next to it");
+    check(&format!("{SOLANA} # cold wallet"), SOLANA, "other text next to it");
+    check(&format!("{ETH}#note"), ETH, "other text next to it");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn refused_files_change_nothing() {
     let before = shelf.book.state().clone();
     let older = || list(Some("2025-05-01"), &["a"]);
     for (lists, expected) in [
-        (vec![older(), list(None, &["a"])], "1.csv: the file does not say when it was published"),
+        (vec![older(), list(None, &["a"])], "1.csv: the file does not state its publication day"),
         (vec![older(), list(Some("2025-05-02"), &[])], "1.csv: none of its 0 rows is an address"),
         (vec![list(Some("2025-05-02"), &["not one"])], "none of its 1 rows is an address"),
         (vec![older(), list(Some("2025-07-02"), &["a"])], "stands as of 2025-07-01: only older"),

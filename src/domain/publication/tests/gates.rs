@@ -40,7 +40,7 @@ fn gates_refuse_and_a_reason_overrides() {
             &empty,
             ListKind::Sanctions,
             Gate::Empty,
-            "list test: the publication is empty; it replaces nothing unless empty is allowed or the gate `empty` is forced",
+            "list test: the publication is empty and was rejected: allow empty publications, or force the gate `empty`",
         ),
         (
             &older,

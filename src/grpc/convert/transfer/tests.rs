@@ -208,8 +208,8 @@ fn wrong_movements_are_named() {
         });
         assert!(found.starts_with(want), "{found}");
     };
-    account(|m| m.sender = BITCOIN[0].to_owned(), "account.from: ");
-    account(|m| m.receiver = "0x12".to_owned(), "account.to: ");
+    account(|m| m.sender = BITCOIN[0].to_owned(), "account.sender: ");
+    account(|m| m.receiver = "0x12".to_owned(), "account.receiver: ");
     account(|m| (m.sender, m.receiver) = Default::default(), "account: neither");
     account(|m| m.asset = "USDT".to_owned(), "account.asset: \"USDT\" is no asset of eip155:1");
     let amounts = ["", "-1", "+1", "1.5", "0x1", " 1", "1e3"].map(str::to_owned);
