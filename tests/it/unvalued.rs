@@ -146,7 +146,10 @@ fn a_payment_says_what_it_would_add() {
     assert_eq!(answer["prospective_exposures"], Value::Null);
     let added = &answer["prospective_unvalued_dealings"];
     assert_eq!(added.as_array().unwrap().len(), 1, "{added}");
-    assert_eq!([&added[0]["current_transfers"], &added[0]["prospective_transfers"]], [&json!(3), &json!(4)]);
+    assert_eq!(
+        [&added[0]["current_transfers"], &added[0]["prospective_transfers"]],
+        [&json!(3), &json!(4)]
+    );
     assert_eq!(added[0]["listing"]["address"], LISTED);
     let shown = place.says(&arguments);
     let sentence = "4 transfers of assets without a known value would have come directly from listed \
