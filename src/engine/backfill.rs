@@ -71,7 +71,7 @@ fn read_dated(file: &BackfillFile, upload: &Upload) -> Result<OldFile, EngineErr
         .map_err(|error| EngineError::MalformedFile { name: name(), error })?;
     set_published_day(&mut list, file.published).map_err(|what| {
         let what = format!("{}: {what}", file.name);
-        EngineError::Field { field: "file.published", what }
+        EngineError::Field { field: "file.published_on", what }
     })?;
     Ok(OldFile { name: name(), list })
 }

@@ -123,7 +123,7 @@ impl Engine {
             source::read_reported(path, settings.format, Include::Refused, &Bounds::default())?;
         log_notes(&import.id, &file);
         set_published_day(&mut list, import.published)
-            .map_err(|what| EngineError::Field { field: "header.published", what })?;
+            .map_err(|what| EngineError::Field { field: "header.published_on", what })?;
         let provenance = Provenance::Import(import.file_name.clone());
         let declared = match &import.declaration {
             Some(declaration) => Some(declared_check(declaration, list.published, self.now())?),

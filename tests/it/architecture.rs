@@ -54,7 +54,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
     ("parquet", &["source/rows", "cli/batch/columnar"]),
-    ("ruzstd", &["source/rows", "cli/batch/packing"]),
+    ("ruzstd", &["source/rows", "cli/batch/compression"]),
     ("clap", &["cli", "main"]),
     // One clock, which tests can set; certificates are held to that of the system.
     ("Timestamp::now", &["cli/clock"]),

@@ -89,7 +89,7 @@ fn wrong_usage_is_an_error_like_any_other() {
     check(&["lists", "import", "file", "--list", "x", "--format", "pdf"], "pdf");
     check(&["lists", "import", "file", "--list", "x", "--published", "1.2.2025"], "YYYY-MM-DD");
     check(&["lists", "changes", "--since", "yesterday"], "and no list version");
-    check(&["serve", "--server", "http://127.0.0.1:1"], "serve takes --listen");
+    check(&["serve", "--server", "http://127.0.0.1:1"], "use --listen");
     check(&["lists", "ls", "--server", "ftp://localhost:1"], "is no server address");
 }
 

@@ -522,7 +522,7 @@ fn a_call_under_way_is_answered_before_the_end() {
     let (mut server, _) = place.serve();
     let (import, mut pipe) = import_under_way(&place);
     server.signal("TERM");
-    server.wait_for("ending");
+    server.wait_for("graceful shutdown started");
     writeln!(pipe, "{CLEAN}").unwrap();
     drop(pipe);
     let imported = import.end();
@@ -542,7 +542,7 @@ fn a_second_signal_ends_at_once() {
         let (mut server, _) = place.serve();
         let (import, pipe) = import_under_way(&place);
         server.signal(name);
-        server.wait_for("ending");
+        server.wait_for("graceful shutdown started");
         server.signal(name);
         let ended = server.end();
         assert_eq!(ended.status, status, "{}", ended.err);

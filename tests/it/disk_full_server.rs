@@ -29,7 +29,7 @@ impl Served {
         command.args(["serve", "--listen", "127.0.0.1:0", "--set", "operations=127.0.0.1:0"]);
         command.args(arguments);
         let mut log = Running::start(command);
-        let line = log.wait_for("operations: /metrics");
+        let line = log.wait_for("operations port listening address=");
         let operations = line.trim().rsplit(':').next().unwrap().parse().unwrap();
         let url = log.wait_for("listening url=").trim().rsplit('=').next().unwrap().to_owned();
         log.wait_for("server started");

@@ -59,7 +59,7 @@ impl Server {
         let url = loop {
             let from = said.len();
             assert!(log.read_line(&mut said).unwrap() > 0, "the server ended: {said}");
-            if said[from..].contains("listening") {
+            if said[from..].contains("listening url=") {
                 break std::fs::read_to_string(dir.join("endpoint")).unwrap().trim().to_owned();
             }
         };

@@ -40,7 +40,7 @@ fn the_limit_of_open_files_is_raised() {
 fn connections_leave_descriptors_to_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = serve_after("ulimit -n 260", dir.path(), &["--offline"]);
-    server.wait_for("fewer connections than limits.connections are taken");
+    server.wait_for("connections reduced by the limit of open files");
     let port = port_of(&mut server);
     let mut open: Vec<_> =
         (0..5).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
@@ -58,7 +58,7 @@ fn pages_of_metrics_are_made_one_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let settings = ["--offline", "--set", "operations=127.0.0.1:0"];
     let mut server = serve_after("true", dir.path(), &settings);
-    let line = server.wait_for("operations: /metrics");
+    let line = server.wait_for("operations port listening address=");
     let port: u16 = line.trim().rsplit(':').next().unwrap().parse().unwrap();
     server.wait_for("server started");
     let asks = (0..90).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap());

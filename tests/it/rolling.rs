@@ -74,7 +74,7 @@ async fn start(fleet: &Arc<Fleet>, place: usize, dir: &Path) -> Running {
     command.args(["serve", "--offline", "--listen", "127.0.0.1:0", "--set", "drain.delay=500ms"]);
     let running = tokio::task::spawn_blocking(move || {
         let mut running = Running::start(command);
-        running.wait_for("listening");
+        running.wait_for("listening url=");
         running
     });
     let running = running.await.unwrap();

@@ -81,7 +81,7 @@ def check(channel: grpc.Channel) -> None:
     # An import as a client stream.
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     header = lists_pb2.ImportListHeader(
-        list_id=LIST, kind=lists_pb2.LIST_KIND_SANCTIONS, published=today, format="csv"
+        list_id=LIST, kind=lists_pb2.LIST_KIND_SANCTIONS, published_on=today, format="csv"
     )
     rows = f"address,ticker,party_uid,party_name,programs\n{LISTED},ETH,18309,LAZARUS GROUP,DPRK3\n"
     parts = [lists_pb2.ImportListRequest(header=header)]
@@ -147,7 +147,7 @@ def check(channel: grpc.Channel) -> None:
     # Lists.
     loaded = lists.ListSanctionsLists(lists_pb2.ListSanctionsListsRequest(), timeout=DEADLINE).lists
     [ours] = [entry for entry in loaded if entry.list_id == LIST]
-    assert ours.counts.listings == 1 and ours.published == today and ours.required, ours
+    assert ours.counts.listings == 1 and ours.published_on == today and ours.required, ours
     request = lists_pb2.LookUpPartyRequest(party_uid="18309")
     [party] = lists.LookUpParty(request, timeout=DEADLINE).parties
     assert [listing.address for listing in party.listings] == [LISTED], party
@@ -173,7 +173,7 @@ def check(channel: grpc.Channel) -> None:
     refused(lambda: screening.BatchScreenAddresses(batch), invalid, "TOO_MANY_ITEMS", "queries")
     unknown = lists_pb2.LookUpPartyRequest(party_uid="no such party")
     refused(lambda: lists.LookUpParty(unknown), grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
-    header = lists_pb2.ImportListHeader(list_id=LIST, published=today, format="csv")
+    header = lists_pb2.ImportListHeader(list_id=LIST, published_on=today, format="csv")
     bad = [
         lists_pb2.ImportListRequest(header=header),
         lists_pb2.ImportListRequest(chunk=b"no,such,columns\n"),

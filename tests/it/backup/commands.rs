@@ -181,7 +181,7 @@ fn what_is_not_whole_or_not_meant_is_refused() {
     );
     let mut flipped = whole.clone();
     flipped[half] ^= 1;
-    check(&flipped, "the checksum of the frame does not fit");
+    check(&flipped, "the checksum of the frame is wrong");
     check(b"PK\x03\x04", "byte 0: this is not a backup of a store");
     check(&newer(&whole), "was written by lazaretto 9.9.9 (backup format 1, store schema 8)");
     check(&newer(&whole), "use lazaretto 9.9.9 or later");

@@ -136,11 +136,14 @@ fn what_is_no_backfill_changes_nothing() {
                 vec![head("l"), odd("", "2025-11-02"), chunk("2025-11-01")],
                 field(
                     "file.published_on",
-                    "a.csv: 2025-11-02, and the file itself says 2025-11-01",
+                    "a.csv: 2025-11-02 contradicts the file, which says 2025-11-01",
                 ),
             ),
             (vec![head("other"), file("a"), chunk("2025-11-01")], unknown),
-            (vec![head("l"), file("a"), chunk("")], refused("a: the file does not say when")),
+            (
+                vec![head("l"), file("a"), chunk("")],
+                refused("a: the file does not state its publication day"),
+            ),
             (vec![head("l"), file("a"), chunk("2025-11-10")], refused("with other rows is known")),
             (vec![head("l"), file("a"), chunk("2025-11-11")], refused("only older publications")),
             (

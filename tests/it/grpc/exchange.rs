@@ -138,7 +138,7 @@ fn imports_that_are_refused() {
         ),
         (
             with(v1::ImportListHeader { published_on: "2025-11-19".to_owned(), ..head() }),
-            invalid("header.published_on", "the file itself says 2025-11-20"),
+            invalid("header.published_on", "contradicts the file, which says 2025-11-20"),
         ),
         (
             with(v1::ImportListHeader { published_on: "20-11-2025".to_owned(), ..head() }),
@@ -169,7 +169,7 @@ fn imports_that_are_refused() {
         (file("<html></html>"), malformed("HTML page")),
         (file("address\n\"open"), malformed("line ")),
         (file("address,no_such_column\n"), malformed("\"no_such_column\"")),
-        (file("# rows: 2\naddress\nx\n"), malformed("2 entries and holds 1")),
+        (file("# rows: 2\naddress\nx\n"), malformed("states 2 entries but has 1")),
         (file("address\n"), gate("empty")),
         (dated("2025-11-23"), gate("2025-11-23")),
         (with(header(OFAC, v1::ListKind::Advisory)), gate("of kind SANCTIONS, not ADVISORY")),

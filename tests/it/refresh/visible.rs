@@ -61,7 +61,7 @@ fn a_publication_blocks_within_seconds_of_being_visible() {
 
     let visible = Instant::now();
     replay.publish(1);
-    server.wait_for("a new publication was announced");
+    server.wait_for("new publication announced");
     let announced = visible.elapsed();
     server.wait_for("list version published");
     let after = screened();

@@ -38,7 +38,7 @@ impl ServerChild {
         let stderr = child.stderr.take().expect("it is piped");
         let mut server = Self { child, endpoint: String::new(), operations: None, log: None };
         let (seen, log) = read_until_it_listens(stderr);
-        let shown = seen.iter().find(|line| line.contains("operations: /metrics"));
+        let shown = seen.iter().find(|line| line.contains("operations port listening"));
         server.operations =
             shown.and_then(|line| line.split_once("address=")?.1.trim().parse().ok());
         server.log = Some(log);
@@ -109,13 +109,13 @@ pub fn serve_arguments(data_dir: &Path) -> Vec<&std::ffi::OsStr> {
     fixed.into_iter().map(AsRef::as_ref).chain([data_dir.as_os_str()]).collect()
 }
 
-/// Returns the lines of the log before the one with `listening`; the rest is read in the background,
+/// Returns the lines of the log before the one with `listening url=`; the rest is read in the background,
 /// so that the server never waits for a reader.
 fn read_until_it_listens(stderr: ChildStderr) -> (Vec<String>, JoinHandle<()>) {
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     let mut seen = Vec::new();
     for line in lines.by_ref() {
-        if line.contains("listening") {
+        if line.contains("listening url=") {
             return (seen, std::thread::spawn(move || lines.for_each(drop)));
         }
         seen.push(line);

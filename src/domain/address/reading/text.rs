@@ -116,7 +116,7 @@ impl Found {
                 self.add_clues(text, None);
                 return;
             }
-            Uri::Found { .. } | Uri::NotUri => {}
+            Uri::Found { .. } | Uri::NoMatch => {}
         }
         if let Some(address) = clean(text, chain_hint).filter(is_taken) {
             self.addresses.push(address.into_owned());
@@ -193,7 +193,7 @@ impl Found {
         let rest = words.iter().zip(&alone).enumerate();
         let rest = rest.filter(|(place, _)| !joined.contains(place)).map(|(_, word)| word);
         let rest: Vec<_> =
-            rest.filter(|(word, _)| matches!(uri::read(word, None), Uri::NotUri)).collect();
+            rest.filter(|(word, _)| matches!(uri::read(word, None), Uri::NoMatch)).collect();
         self.has_other_words |= rest.iter().any(|(_, alone)| alone.is_none());
         let rest: Vec<&str> = rest.into_iter().map(|(word, _)| word.as_str()).collect();
         if !self.addresses.is_empty() && clues::has_odd_words(&rest.join(" ")) {
@@ -214,7 +214,7 @@ impl Found {
                 self.doubt(encoding_error);
                 self.add_clues(word, None);
             }
-            Uri::Found { .. } | Uri::NotUri => match uri::url_within(word) {
+            Uri::Found { .. } | Uri::NoMatch => match uri::url_within(word) {
                 Some(place) => {
                     self.word(&word[..place]);
                     self.word(&word[place..]);

@@ -12,7 +12,7 @@ use crate::domain::chain::Chain;
 /// How a text reads as a URI.
 pub(super) enum Uri {
     /// Not a known URI.
-    NotUri,
+    NoMatch,
     /// A URI that names these addresses.
     Found {
         addresses: Vec<Address<'static>>,
@@ -64,7 +64,7 @@ pub(super) fn read(text: &str, chain_hint: Option<&Chain>) -> Uri {
         Some((host, _)) if host.contains('.') && !host.contains([':', ' ']) => {
             url(text, chain_hint)
         }
-        _ => Uri::NotUri,
+        _ => Uri::NoMatch,
     }
 }
 
@@ -101,11 +101,11 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
         match clean(text, Some(chain)) {
             Some(address) => addresses.push(written_on(address.into_owned(), chain)),
             // `BTC: address and more words`.
-            None => return Uri::NotUri,
+            None => return Uri::NoMatch,
         }
     }
     if addresses.is_empty() {
-        return Uri::NotUri;
+        return Uri::NoMatch;
     }
     Uri::Found {
         addresses,
@@ -141,7 +141,7 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
             None => address,
         })
     };
-    let Some(target) = account(target) else { return Uri::NotUri };
+    let Some(target) = account(target) else { return Uri::NoMatch };
     let mut receivers = parameters.iter().filter(|(name, _)| name == "address");
     let scheme = scheme.to_ascii_lowercase();
     match (function, receivers.next(), receivers.next()) {
