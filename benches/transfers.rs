@@ -26,7 +26,7 @@ use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::ListKind;
 use lazaretto::engine::{Engine, Import};
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::{Narrowing, Scope};
+use lazaretto::screening::{Scope, ScopeFilter};
 use lazaretto::source::transfers::{ReadSettings, read};
 
 use files::Columns;
@@ -203,7 +203,7 @@ fn restart(data_dir: &Path, seeds: &[u32]) {
         let engine = engine(data_dir);
         let snapshot = engine.snapshot().expect("a list is loaded");
         let address = String::from_utf8(files::hex(&rmat::address(seeds[0]))).expect("hex");
-        let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now());
+        let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now());
         let scope = scope.expect("all lists, as of now");
         let answer = scope.screen(&address, None).expect("it is an address");
         let took = start.elapsed();

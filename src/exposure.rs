@@ -1,84 +1,24 @@
-//! How near an address stands to a listed one: the graph of transfers in memory, the labels of hop
-//! distances, their change, and searches for paths. Pure: no clock, no chance, no input or output;
-//! knows transfers, keys and sources, not lists, scores or transport.
+//! How near an address stands to listed ones: the graph of transfers in memory, labels of hop
+//! distances, their incremental change, and bounded searches for paths. Pure: no clock, no randomness,
+//! no I/O. docs/exposure.md has the exact definition of labels, hubs, dust and clusters.
 //!
 //! ```text
 //! transfers -> World::append -> nodes, edges, shares, clocks     (the graph)
-//!                   relabel  -> clusters                         (who is joined with listed keys)
+//!                   relabel  -> clusters                         (keys joined with listed keys)
 //!                            -> build, relax, hubs               (working labels)
 //!                            -> Labels: table + overlay          (what the hot path reads)
 //! World -> evidence, paths, exposure_as_of, transfers_of         (bounded searches)
-//!       -> arrival, direct_after; after   (one more payment, not stored)
-//!       -> hubs, cluster                  (untagged hubs, members of a cluster, page by page)
+//!       -> arrival, direct_after, after                          (one more payment, not stored)
+//!       -> hubs, cluster                                         (untagged hubs, cluster members, paged)
 //! ```
 //!
-//! # What a label is
+//! Per direction and kind of list, `label(v, h)` is the first arrival at `v` over exactly `h` hops that
+//! improves on fewer hops. Hop 0 are the sources. The definition is total: every way of building gives
+//! the same labels. Sent-to is the mirror: positions are complemented and edges reversed, so one code
+//! serves both directions.
 //!
-//! Per direction and kind of list, `label(v, h)` is the first arrival at `v` over exactly `h` hops
-//! that improves on fewer hops: the least, over counting edges `u -> v` at position `k`, `u` no
-//! stop (or a source of the kind), `k` allowed after `label(u, h - 1)`, of (`k`, origin by list,
-//! listing and key, timing). Hop 0 are the sources, at any time. That definition is total, so that
-//! every way of building gives the same labels. What is shown of a key is its label of the fewest
-//! hops. Sent-to is the mirror: the position is complemented and edges are turned round, so that
-//! "first arrival" becomes "latest departure", and one code serves both.
-//!
-//! At one hop what is shown is of all counting transfers with sources of the kind: the gravest
-//! timing that any of them has by any listing of the key, of those that have it one with a source's own
-//! key before one with a key that is joined with it, then the first arrival (its source, its path), and
-//! what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later one
-//! after it, and none by common input a certain one as grave. At two hops and beyond the timing is that
-//! of the path shown, which arrived first: another path of as many hops may have another.
-//!
-//! A direct dealing in an asset without a known value makes no label: anybody can forge such events.
-//! It is counted beside the labels ([`Unvalued`]): per direction and kind, the rows in which a key
-//! that is no source of the kind dealt with sources, or the transactions of a UTXO chain whose coin
-//! has no known value; with the first by order of the sources dealt with.
-//!
-//! # Common inputs
-//!
-//! A transaction of a UTXO chain joins the keys of its inputs that are no stops, where it has two or
-//! more and is no CoinJoin (`clusters/inputs` has the rule). That they are one owner's is an estimate:
-//! the multi-input heuristic (Ron and Shamir 2013, Meiklejohn et al. 2013). The cluster of a listed key
-//! is all that it was joined with, over any chain of transactions, when that was last within
-//! [`Settings::cluster_limit`] keys, by chain time: so what is joined later clears nobody. A key of that
-//! cluster, and any key that stood beside the listed one in a transaction, is a seed like the listed
-//! key: hop 0, no labels of its own of the kind. Its origin is the source's number with a mark
-//! ([`Label::common_input`]); of one arrival the first source by order is shown, its own key before
-//! those joined with it. A key that is joined with several sources of a kind has at one hop the gravest
-//! timing by any of them. Hubs end no cluster, so that joining does not depend on what is a hub. Keys
-//! that a chain of transactions leads to beyond the limit alone are said to be cut off
-//! ([`CommonInput::is_cut`]) and are no seeds.
-//!
-//! Sent-to keeps the latest departure only. What was known at an earlier moment cannot be told from
-//! it, nor from the earliest completion beside it (x sends to a listed address at 2, 10 and 30, a
-//! sends to x at 5: complete at 10), so `as_of` is answered by a bounded search in both directions.
-//!
-//! # What ends a path
-//!
-//! A stop ends every path. A hub ends those that leave it since it was one: an edge that funds leave
-//! a key by is cut where the key, by edges of the same chain at an earlier chain time that are no
-//! dust, had dealt with more keys than the limit (a UTXO transaction counts as one). Forwards that is
-//! the edge by which a path goes on, backwards the one by which it came. So a hub is two nodes on a
-//! clock, before and from its moment, and sent-to keeps an arrival at each. At the other end of a cut
-//! edge a label by the hub stands beside the others, at a hop more than the hub has.
-//!
-//! # What counts
-//!
-//! An edge counts where it moves an asset of the table, from its floor on, between two keys that are
-//! somebody; or where it is dust that adds up: for some end `a` of its sender and `b` of its receiver
-//! the sum of what moved of the asset from `a` to `b` on the clock, up to and with its moment, each
-//! amount rounded up to units of 8 decimals, reaches the floor, or something among it counts by
-//! itself. The ends of a key are the parties of lists that name it and other keys, and the key. In a
-//! UTXO transaction a leg counts likewise, by what its holders had opposite to an end. See `dust`.
-//!
-//! A key that is seen on several clocks (see `clock`) is a node on each; an arrival on one of them
-//! is looked at from the others by chain time when edges are followed, and is stored only where it
-//! happened.
-//!
-//! # Time
-//!
-//! The time of a transfer is its chain time here: the running maximum of the times of blocks, which
-//! never contradicts the order of transfers.
+//! The time of a transfer is its chain time: the running maximum of the times of blocks, which never
+//! contradicts the order of transfers.
 
 use std::collections::BTreeSet;
 

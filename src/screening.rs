@@ -24,8 +24,8 @@ pub use answer::{Decider, DecisionText, Screening};
 use common_input::ClusterCut;
 pub use decided_by::{DecidedBy, ReasonSubject};
 pub use incomplete::Incomplete;
-use matching::{Asked, MatchContext};
-pub use matching::{Finding, FindingKind, ListingState, Near, standing};
+use matching::{AskedAddress, MatchContext};
+pub use matching::{ExposureMatch, Finding, FindingKind, ListingState, standing};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
 pub use ties::{Search, Searched, packed_keys};
@@ -77,7 +77,7 @@ pub struct Scope<'s> {
 
 /// What narrows or dates questions.
 #[derive(Clone, Debug, Default)]
-pub struct Narrowing {
+pub struct ScopeFilter {
     /// Only these lists; none: all.
     pub lists: Vec<ListId>,
     /// A past moment; `None`: now.
@@ -100,7 +100,7 @@ impl<'s> Scope<'s> {
     /// Narrows `snapshot`.
     pub fn new(
         snapshot: &'s Snapshot,
-        narrowing: &Narrowing,
+        narrowing: &ScopeFilter,
         now: Timestamp,
     ) -> Result<Self, ScopeError> {
         let as_of = narrowing.as_of;
@@ -115,7 +115,7 @@ impl<'s> Scope<'s> {
     fn of(
         snapshot: &'s Snapshot,
         selected: Option<Vec<usize>>,
-        narrowing: &Narrowing,
+        narrowing: &ScopeFilter,
         now: Timestamp,
     ) -> Self {
         let as_of = narrowing.as_of;
@@ -221,7 +221,7 @@ impl<'s> Scope<'s> {
         let mut found = Matches::default();
         for (place, address) in (0..).zip(reading.addresses()) {
             let first = found.findings.len();
-            let asked = Asked { address, chain, is_suspect: false };
+            let asked = AskedAddress { address, chain, is_suspect: false };
             self.match_address(asked, &mut found.findings);
             self.match_ties(AddressAt { address, place, first }, search, &mut found);
             doubts(address, chain, &mut found.incomplete);
@@ -284,12 +284,12 @@ impl<'s> Scope<'s> {
             // A list may hold the string under a ticker that is not known either.
             let other = Chain::Other("unknown:*".into());
             if let Ok(verbatim) = Address::parse(text, Some(&other)) {
-                let asked = Asked { address: &verbatim, chain: None, is_suspect: false };
+                let asked = AskedAddress { address: &verbatim, chain: None, is_suspect: false };
                 self.match_address(asked, findings);
             }
         }
         for address in &reading.suspects {
-            self.match_address(Asked { address, chain: None, is_suspect: true }, findings);
+            self.match_address(AskedAddress { address, chain: None, is_suspect: true }, findings);
         }
         self.match_text(text, findings);
         let bare = reading::comparison_text(text);
@@ -314,7 +314,7 @@ impl<'s> Scope<'s> {
         }
     }
 
-    fn match_address(&self, asked: Asked<'_>, findings: &mut Vec<Finding<'s>>) {
+    fn match_address(&self, asked: AskedAddress<'_>, findings: &mut Vec<Finding<'s>>) {
         let nested = asked.address.nested_key_ids();
         for list in self.lists() {
             let first = findings.len();

@@ -24,7 +24,7 @@ use crate::exposure::{
     CommonInputSearch, Direct, Direction, Label, Nearest, NotCounted, Path, Source, StopReason,
     UnvaluedSearch, World,
 };
-use crate::screening::{Near, Scope, Screening, Searched, packed_keys};
+use crate::screening::{ExposureMatch, Scope, Screening, Searched, packed_keys};
 
 /// Edge budget of a search for one address: a few tenths of a second.
 pub(super) const BUDGET: u64 = 2_000_000;
@@ -126,7 +126,7 @@ impl Engine {
         let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
         for nearest in found.found.into_iter().filter(near_enough) {
             let Path { direction, source, timing, hops, common_input } = &nearest.path;
-            let near = Near {
+            let near = ExposureMatch {
                 key: keys.first().copied().unwrap_or(source.key),
                 direction: *direction,
                 kind: nearest.kind,
@@ -203,7 +203,7 @@ impl Engine {
                 if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
                     let key = keys.first().copied().unwrap_or(*hub);
                     let (direction, kind, timing) = (*direction, nearest.kind, *timing);
-                    let near = Near {
+                    let near = ExposureMatch {
                         key,
                         direction,
                         kind,
@@ -224,7 +224,7 @@ impl Engine {
         &self,
         world: &World,
         path: &Path,
-        near: &Near,
+        near: &ExposureMatch,
         joins: &Joins<'_>,
     ) -> Option<ExposureEvidence> {
         let path = self.path(world, path, joins)?;
@@ -253,7 +253,7 @@ impl Engine {
         &self,
         world: &World,
         scope: &Scope<'_>,
-        near: &Near,
+        near: &ExposureMatch,
         joins: &Joins<'_>,
     ) -> Option<ExposureEvidence> {
         let labels = scope.snapshot().exposure().labels.clone()?;

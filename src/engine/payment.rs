@@ -17,7 +17,7 @@ use crate::exposure::{
 use crate::screening::payment::{Effect, Payment, Prospect};
 use crate::screening::snapshot::Snapshot;
 use crate::screening::unvalued::{KeyDealings, UnvaluedProspect};
-use crate::screening::{Near, Scope};
+use crate::screening::{ExposureMatch, Scope};
 
 /// Edge budget of all searches for one payment.
 const BUDGET_OF_ALL: u64 = 4 * BUDGET;
@@ -400,8 +400,8 @@ impl<'s> LookUp<'_, 's> {
         let (searched, _, examined) = Engine::search(world, self.scope, &[*key], sources, budget);
         self.spend(examined, searched.cut_short.is_some());
         let found = searched.found.into_iter().filter(|(near, _)| near.direction == direction);
-        let tie = |(near, source): (Near, Source)| {
-            let Near { kind, hub, hops, timing, direct, common_input, .. } = near;
+        let tie = |(near, source): (ExposureMatch, Source)| {
+            let ExposureMatch { kind, hub, hops, timing, direct, common_input, .. } = near;
             ProspectiveLabel { kind, hub, hops, source, timing, direct, common_input }
         };
         found.map(tie).collect()

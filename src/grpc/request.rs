@@ -11,7 +11,7 @@ use crate::domain::list::ListId;
 use crate::engine::Engine;
 use crate::exposure::MAX_HOPS;
 use crate::screening::snapshot::Snapshot;
-use crate::screening::{Narrowing, Scope, ScopeError};
+use crate::screening::{Scope, ScopeError, ScopeFilter};
 
 /// The most bytes in a request id.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -22,7 +22,7 @@ pub const MAX_LISTS: usize = 1_000;
 /// Checked options, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct ScreeningOptions {
-    pub narrowing: Narrowing,
+    pub narrowing: ScopeFilter,
     /// Whether findings carry their evidence.
     pub evidence: bool,
     /// Whether the response carries the snapshot in full.
@@ -83,7 +83,7 @@ impl ScreeningOptions {
         });
         let named = both(lists(&options.lists, snapshot.as_deref()), past(options, now));
         let ((lists, past), (as_of, max_hops)) = both(named, both(as_of.transpose(), max_hops))?;
-        let narrowing = Narrowing { lists, as_of, max_hops };
+        let narrowing = ScopeFilter { lists, as_of, max_hops };
         let (evidence, include_snapshot) = (options.include_evidence, options.include_snapshot);
         Ok(Self { narrowing, evidence, include_snapshot, past })
     }

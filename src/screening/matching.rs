@@ -112,7 +112,7 @@ pub struct Finding<'s> {
     /// [`Reading::addresses`]: crate::domain::address::Reading::addresses
     pub about: u32,
     /// How near the listing is; set for exposure alone.
-    pub exposure: Option<Near>,
+    pub exposure: Option<ExposureMatch>,
     /// How the address is joined with the listing; set for CO_SPENT alone.
     pub joined: Option<Joined>,
 }
@@ -126,7 +126,7 @@ impl Finding<'_> {
 
 /// How near a listing is over transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Near {
+pub struct ExposureMatch {
     /// The key id of the address that it was found under.
     pub key: PackedKey,
     pub direction: Direction,
@@ -143,7 +143,7 @@ pub struct Near {
     pub common_input: bool,
 }
 
-impl Near {
+impl ExposureMatch {
     /// What a label under `key` says.
     pub fn new(key: PackedKey, label: &Label) -> Self {
         let Label { direction, kind, hops, timing, direct, hub, common_input, .. } = *label;
@@ -165,7 +165,7 @@ impl Near {
 
 /// An address to match, and how it was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'q> {
+pub(super) struct AskedAddress<'q> {
     pub(super) address: &'q Address<'q>,
     /// The chain that was wished.
     pub(super) chain: Option<&'q Chain>,
@@ -192,7 +192,7 @@ impl MatchContext<'_> {
         kind: FindingKind,
         state: ListingState,
         (list, row, basis): (&'a SnapshotList, &'a Row, StartBasis),
-        near: Option<&Near>,
+        near: Option<&ExposureMatch>,
     ) -> Subject<'a> {
         Subject {
             kind,
@@ -235,7 +235,7 @@ pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &ListingP
 /// findings from `first` on are known already.
 pub(super) fn match_key<'s>(
     list: &'s SnapshotList,
-    asked: Asked<'_>,
+    asked: AskedAddress<'_>,
     (key, hash): (&KeyId, u64),
     context: MatchContext<'_>,
     first: usize,
@@ -293,7 +293,7 @@ fn finding<'s>(
     list: &'s SnapshotList,
     kind: FindingKind,
     (row, party): (&'s Row, Option<&'s Party>),
-    near: Option<Near>,
+    near: Option<ExposureMatch>,
     context: MatchContext<'_>,
 ) -> Option<Finding<'s>> {
     let (state, standing) = standing(row, context.day)?;
@@ -335,7 +335,7 @@ pub(super) fn co_spent<'s>(
 /// longer holds. Findings before `first` are about another address.
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
-    mut near: Near,
+    mut near: ExposureMatch,
     context: MatchContext<'_>,
     first: usize,
     findings: &mut Vec<Finding<'s>>,
@@ -350,7 +350,7 @@ pub(super) fn match_label<'s>(
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
-    let verdict = |list: &'s SnapshotList, listing: &'s IndexedListing, near: Near| {
+    let verdict = |list: &'s SnapshotList, listing: &'s IndexedListing, near: ExposureMatch| {
         let found = finding(list, kind, list.index().listed_row(listing), Some(near), context)?;
         Some(Finding { listing: Some(listing), ..found })
     };
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn of_two_keys_the_nearer_stays_and_the_graver_of_direct_ones() {
-        let near = |hops, timing, direct| Near {
+        let near = |hops, timing, direct| ExposureMatch {
             key: PackedKey([1; 21]),
             direction: Direction::SentTo,
             kind: ListKind::Sanctions,

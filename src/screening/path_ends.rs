@@ -66,7 +66,7 @@ impl Categories {
 }
 
 /// The sources and stops of `lists`, as they stood on `day` (`None`: as they stand now). A listing
-/// makes one of every key id that it is indexed under; of those that are one key, of one.
+/// yields one end per packed key.
 pub fn path_ends<'s>(
     lists: impl Iterator<Item = &'s SnapshotList>,
     categories: &Categories,

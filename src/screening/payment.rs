@@ -1,7 +1,7 @@
 //! A payment, not made yet: whether it counts for exposure, which of its answers decides,
 //! and what the lists say of its ends as ends of paths. Searches no transfers.
 
-use super::matching::{self, Finding, Near};
+use super::matching::{self, ExposureMatch, Finding};
 use super::path_ends::{PathEnd, path_ends_at};
 use super::policy::Decision;
 use super::{KindSelection, Scope};
@@ -118,7 +118,7 @@ impl Overall {
 #[derive(Clone, Debug)]
 pub struct Prospect<'s> {
     /// How near it is now; `None` where it is not.
-    pub now: Option<Near>,
+    pub now: Option<ExposureMatch>,
     /// The finding that there would be.
     pub then: Finding<'s>,
 }
@@ -199,7 +199,7 @@ impl<'s> Scope<'s> {
         let then = self.findings(direction, then);
         let more = then.into_iter().filter_map(|then| {
             let near = then.exposure?;
-            let same = |known: &Near| (known.kind, known.hub) == (near.kind, near.hub);
+            let same = |known: &ExposureMatch| (known.kind, known.hub) == (near.kind, near.hub);
             let now = now.iter().filter_map(|found| found.exposure).find(same);
             is_more(now.as_ref(), &near).then_some(Prospect { now, then })
         });
@@ -215,7 +215,8 @@ impl<'s> Scope<'s> {
         let mut findings = Vec::new();
         for (key, tie) in keys.iter().flat_map(|(key, ties)| ties.iter().map(move |t| (*key, t))) {
             let ProspectiveLabel { kind, hub, hops, timing, direct, common_input, .. } = *tie;
-            let near = Near { key, direction, kind, hops, timing, direct, hub, common_input };
+            let near =
+                ExposureMatch { key, direction, kind, hops, timing, direct, hub, common_input };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
                 matching::match_label(listing, near, self.context(), 0, &mut findings);
             }
@@ -225,7 +226,7 @@ impl<'s> Scope<'s> {
 }
 
 /// Whether it is nearer, graver, or more; what is not known may be more than anything known.
-fn is_more(now: Option<&Near>, then: &Near) -> bool {
+fn is_more(now: Option<&ExposureMatch>, then: &ExposureMatch) -> bool {
     let Some(now) = now else { return true };
     if then.hops != now.hops {
         return then.hops < now.hops;
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_is_more() {
-        let near = |hops, timing, direct: Option<(Option<u16>, Option<u64>)>| Near {
+        let near = |hops, timing, direct: Option<(Option<u16>, Option<u64>)>| ExposureMatch {
             key: PackedKey([1; 21]),
             direction: Direction::SentTo,
             kind: ListKind::Sanctions,

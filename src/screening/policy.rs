@@ -206,7 +206,15 @@ pub enum DecidingRule {
 }
 
 impl Policy {
-    /// The policy where none is configured.
+    /// Returns the policy that applies where none is configured (data/policy.toml).
+    ///
+    /// ```
+    /// use lazaretto::screening::policy::{Policy, RiskLevel};
+    ///
+    /// let policy = Policy::built_in();
+    /// assert_eq!(policy.level(95), RiskLevel::Severe);
+    /// assert!(policy.rules().iter().any(|rule| rule.id() == "common-input"));
+    /// ```
     pub fn built_in() -> Arc<Self> {
         BUILT_IN.clone()
     }

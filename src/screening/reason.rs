@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::answer::{Decider, Screening};
-use super::matching::{Finding, FindingKind, ListingState, Near};
+use super::matching::{ExposureMatch, Finding, FindingKind, ListingState};
 use super::policy::{Decision, percent};
 use super::snapshot::SnapshotList;
 use crate::domain::address::{Address, Normalization};
@@ -146,7 +146,7 @@ impl Finding<'_> {
         format!("this address is joined with {listed} ({list}) by common input (an estimate){how}")
     }
 
-    fn exposed(&self, near: &Near) -> String {
+    fn exposed(&self, near: &ExposureMatch) -> String {
         let mut target = self.target();
         if near.common_input {
             target =
@@ -188,7 +188,7 @@ impl Finding<'_> {
     }
 
     /// How much was dealt directly, where that is known.
-    fn amounts(&self, near: &Near, clause: &mut String) {
+    fn amounts(&self, near: &ExposureMatch, clause: &mut String) {
         let Some(direct) = near.direct else { return };
         let (way, of) = match near.direction {
             Direction::ReceivedFrom => ("from", "received"),
@@ -436,7 +436,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::super::tests::{list, now, row, snapshot, stood, terms};
-    use super::super::{Narrowing, Scope};
+    use super::super::{Scope, ScopeFilter};
     use super::*;
     use crate::domain::packed_key::PackedKey;
     use crate::exposure::Direct;
@@ -455,7 +455,7 @@ mod tests {
         let name = if required { "missing" } else { "us-ofac-sdn" };
         let states = [list("us-ofac-sdn", kind, date(2025, 11, 19), rows)];
         let snapshot = snapshot(&states, &[terms(name, required)]);
-        let narrowing = Narrowing { lists: Vec::new(), as_of: None, max_hops: None };
+        let narrowing = ScopeFilter { lists: Vec::new(), as_of: None, max_hops: None };
         let scope = Scope::new(&snapshot, &narrowing, now()).unwrap();
         test(&scope.screen(address, None).unwrap());
     }
@@ -508,7 +508,7 @@ mod tests {
                     (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
                     (false, Direction::SentTo) => FindingKind::SentTo,
                 };
-                let near = Near {
+                let near = ExposureMatch {
                     key: PackedKey([1; 21]),
                     direction,
                     kind: ListKind::Sanctions,

@@ -107,8 +107,8 @@ pub(super) fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapsh
     Snapshot::build(states, terms, default_max_age, false, Default::default(), None)
 }
 
-fn narrowing(lists: &[ListId], as_of: Option<Timestamp>) -> Narrowing {
-    Narrowing { lists: lists.to_vec(), as_of, max_hops: None }
+fn narrowing(lists: &[ListId], as_of: Option<Timestamp>) -> ScopeFilter {
+    ScopeFilter { lists: lists.to_vec(), as_of, max_hops: None }
 }
 
 /// What a screening says, in short: decision, score, kinds of findings, reasons.
@@ -162,7 +162,7 @@ fn a_wrong_checksum_or_an_unknown_form_is_never_allowed() {
 #[test]
 fn input_that_no_address_could_be_is_an_error() {
     let snapshot = snapshot(&[sanctions(vec![])], &[]);
-    let scope = Scope::new(&snapshot, &Narrowing::default(), now()).expect("a scope");
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).expect("a scope");
     assert_eq!(scope.screen("", None).map(|_| ()), Err(AddressError::Empty));
     assert_eq!(scope.screen("  ", None).map(|_| ()), Err(AddressError::Empty));
     let refused = scope.screen("certainly not an address", None).map(|_| ());
@@ -419,7 +419,7 @@ proptest! {
             .map(|((n, rows), kind)| list(&format!("list-{n}"), kind, date(2025, 11, 19), rows))
             .collect();
         let snapshot = snapshot(&lists, &[]);
-        let scope = Scope::new(&snapshot, &Narrowing::default(), now()).expect("a scope");
+        let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).expect("a scope");
         let questions = questions();
         for place in asked {
             let question = place.get(&questions);

@@ -1,7 +1,7 @@
 //! What transfers say of an address: exposure, common inputs, and dealings without a known value; by
 //! labels, or by a search where they do not answer.
 
-use super::matching::{self, Near};
+use super::matching::{self, ExposureMatch};
 use super::unvalued::UnvaluedDealings;
 use super::{Incomplete, KindSelection, Matches, Scope};
 use crate::domain::address::Address;
@@ -15,7 +15,7 @@ pub type Search<'w> = dyn Fn(&[PackedKey]) -> Searched + 'w;
 #[derive(Clone, Debug, Default)]
 pub struct Searched {
     /// The nearest source in each direction and kind.
-    pub found: Vec<(Near, Source)>,
+    pub found: Vec<(ExposureMatch, Source)>,
     /// Sources that the keys are joined with by common inputs, one a kind.
     pub joined: Vec<(CommonInput, Source)>,
     /// Why it was cut short; `None` where it was not.
@@ -89,7 +89,7 @@ impl<'s> Scope<'s> {
             let wanted =
                 label.hops <= self.max_hops && self.selection(label.kind) == KindSelection::All;
             if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
-                let (near, findings) = (Near::new(key, &label), &mut found.findings);
+                let (near, findings) = (ExposureMatch::new(key, &label), &mut found.findings);
                 matching::match_label(listing, near, self.context(), first, findings);
             }
         }

@@ -8,7 +8,7 @@ use lazaretto::domain::transfer::MovementKind;
 use lazaretto::exposure::Direction;
 use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::{Incomplete, Narrowing};
+use lazaretto::screening::{Incomplete, ScopeFilter};
 
 use crate::desk::{Desk, Look, at, list_id, sends, unplaced, wallet};
 
@@ -169,7 +169,7 @@ fn fewer_hops_than_configured_are_said() {
     let hops = hops.map(|(height, a, b)| sends(height, &wallet(a), &wallet(b), start()));
     desk.store(hops.to_vec(), &[]);
     let narrowly = |n: u8, hops: u8| {
-        let narrowing = Narrowing { max_hops: Some(hops), ..Narrowing::default() };
+        let narrowing = ScopeFilter { max_hops: Some(hops), ..ScopeFilter::default() };
         desk.look_narrowly(&wallet(n), &narrowing)
     };
     let narrowed = |asked: u8| Incomplete::DepthNarrowed { asked, required: 5 };
@@ -195,7 +195,7 @@ fn a_choice_of_lists_is_answered_exactly() {
     desk.store(hops.to_vec(), &[]);
     let only = |n: u8, lists: &[&str]| {
         let lists = lists.iter().map(|id| list_id(id)).collect();
-        let look = desk.look_narrowly(&wallet(n), &Narrowing { lists, ..Narrowing::default() });
+        let look = desk.look_narrowly(&wallet(n), &ScopeFilter { lists, ..ScopeFilter::default() });
         assert_eq!(look.incomplete, []);
         let exposed = look.exposed();
         exposed.into_iter().map(|e| (e.direction, e.listed.0, e.hops)).collect::<Vec<_>>()

@@ -13,7 +13,7 @@ use lazaretto::domain::publication::Force;
 use lazaretto::engine::{ChangesSince, Engine, EngineError, Import, Publication};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotList;
-use lazaretto::screening::{FindingKind, Incomplete, ListingState, Narrowing, Scope, ScopeError};
+use lazaretto::screening::{FindingKind, Incomplete, ListingState, Scope, ScopeError, ScopeFilter};
 
 use crate::support::lacking::skipped;
 
@@ -186,7 +186,7 @@ impl Desk {
     pub fn try_screen(&self, address: &str, as_of: Option<&str>) -> Result<Answer, ScopeError> {
         let snapshot = self.engine.snapshot().unwrap();
         let scope = {
-            let narrowing = Narrowing { as_of: as_of.map(at), ..Narrowing::default() };
+            let narrowing = ScopeFilter { as_of: as_of.map(at), ..ScopeFilter::default() };
             Scope::new(&snapshot, &narrowing, self.engine.now())
         }?;
         let screening = scope.screen(address, None).unwrap();

@@ -12,7 +12,7 @@ use lazaretto::engine::Import;
 use lazaretto::exposure::Direction;
 use lazaretto::screening::payment::{Effect, Payment};
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::{Narrowing, Scope};
+use lazaretto::screening::{Scope, ScopeFilter};
 
 use crate::desk::{Desk, at, list_id, unplaced, wallet};
 
@@ -212,7 +212,7 @@ fn a_payment_that_reaches_the_floor_with_earlier_ones_is_foretold() {
         };
         let payment_context = desk.engine().payment_context().unwrap();
         let now = desk.engine().now();
-        let scope = Scope::new(payment_context.snapshot(), &Narrowing::default(), now).unwrap();
+        let scope = Scope::new(payment_context.snapshot(), &ScopeFilter::default(), now).unwrap();
         let prospective = payment_context.project(&scope, &payment);
         assert!(!prospective.incomplete);
         (prospective.effect, prospective.found.len())

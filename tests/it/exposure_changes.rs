@@ -13,7 +13,7 @@ use lazaretto::domain::transfer::{
 use lazaretto::engine::{CounterpartyQuery, ExposureEvidence};
 use lazaretto::exposure::Direction;
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::{Incomplete, Narrowing};
+use lazaretto::screening::{Incomplete, ScopeFilter};
 
 use crate::desk::{Desk, Look, at, sends, unplaced, wallet};
 
@@ -450,7 +450,7 @@ fn the_first_list_does_not_clear_what_transfers_tie_to_it() {
         transfers.push(sends(2001, &wallet(0), &wallet(1), start()));
         desk.store(transfers, &[]);
         desk.import("adv", Some(ListKind::Advisory), &list_of(0).1, None).unwrap();
-        let look = desk.look_at_once(&wallet(1), &Narrowing::default());
+        let look = desk.look_at_once(&wallet(1), &ScopeFilter::default());
         assert_ne!(look.decision, Decision::Allow, "{look:?}");
         let look = desk.look(&wallet(1), None);
         assert_eq!((look.near.len(), look.incomplete.len()), (1, 0), "{look:?}");
@@ -465,7 +465,7 @@ fn a_new_listing_is_in_force_or_said_to_be_behind() {
     desk.import("adv", Some(ListKind::Advisory), &list_of(5).1, None).unwrap();
     assert_eq!(desk.look(&wallet(1), None).decision, Decision::Allow);
     desk.import("more", Some(ListKind::Advisory), &list_of(0).1, None).unwrap();
-    let look = desk.look_at_once(&wallet(1), &Narrowing::default());
+    let look = desk.look_at_once(&wallet(1), &ScopeFilter::default());
     let behind = look.incomplete.contains(&Incomplete::ExposureBehind);
     assert!(behind || look.near.len() == 1, "{look:?}");
     assert_eq!(desk.look(&wallet(1), None).near.len(), 1);

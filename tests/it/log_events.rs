@@ -79,7 +79,7 @@ fn events_of(text: &str, events: &mut Events) {
         for (place, _) in text.match_indices(&name) {
             let before = &text[..place];
             let is_bare = !before.ends_with(|c: char| c.is_alphanumeric() || "_:\"".contains(c));
-            if !before.ends_with("tracing::") && !(is_bare_used && is_bare) {
+            if !(before.ends_with("tracing::") || is_bare_used && is_bare) {
                 continue;
             }
             let mut arguments = arguments(&text[place + name.len()..]);

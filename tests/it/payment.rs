@@ -10,7 +10,7 @@ use lazaretto::domain::transfer::{
 };
 use lazaretto::exposure::{Direction, Timing};
 use lazaretto::screening::payment::{Payment, Prospect};
-use lazaretto::screening::{Finding, Narrowing, Scope};
+use lazaretto::screening::{Finding, Scope, ScopeFilter};
 
 use crate::desk::{Desk, at, unplaced, wallet};
 
@@ -241,7 +241,7 @@ impl Seen {
 }
 
 /// The exposures of each address of the customer's side, in the payment's direction.
-fn seen(desk: &Desk, payment: &Payment, narrowing: &Narrowing) -> Vec<Vec<Seen>> {
+fn seen(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<Vec<Seen>> {
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
@@ -255,7 +255,7 @@ fn seen(desk: &Desk, payment: &Payment, narrowing: &Narrowing) -> Vec<Vec<Seen>>
 }
 
 /// The kinds of lists on which the sources of a payment stand, or with whose listings they are joined.
-fn joined_kinds(desk: &Desk, payment: &Payment, narrowing: &Narrowing) -> Vec<Vec<ListKind>> {
+fn joined_kinds(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<Vec<ListKind>> {
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
@@ -279,7 +279,7 @@ fn is_coin_join(payment: &Payment) -> bool {
 fn foretold(
     desk: &Desk,
     payment: &Payment,
-    narrowing: &Narrowing,
+    narrowing: &ScopeFilter,
 ) -> Vec<(usize, Option<u8>, Seen)> {
     let payment_context = desk.engine().payment_context().unwrap();
     let scope = Scope::new(payment_context.snapshot(), narrowing, desk.engine().now()).unwrap();
@@ -379,7 +379,7 @@ fn what_is_foretold_comes() {
             desk.set_clock(&time.to_string());
             let payment = payment(&mut dice);
             let context = format!("seed {seed}, round {round}, {payment:?}");
-            let mut narrowing = Narrowing::default();
+            let mut narrowing = ScopeFilter::default();
             match dice.below(5) {
                 0 => narrowing.lists = vec!["adv".parse().unwrap()],
                 1 => narrowing.max_hops = Some(1 + dice.below(3) as u8),
@@ -448,7 +448,7 @@ fn while_transfers_are_read_in_the_answer_says_so() {
     };
     let told = |from: u8| {
         let payment_context = desk.engine().payment_context().unwrap();
-        let narrowing = Narrowing::default();
+        let narrowing = ScopeFilter::default();
         let scope =
             Scope::new(payment_context.snapshot(), &narrowing, desk.engine().now()).unwrap();
         let prospective = payment_context.project(&scope, &payment(from));

@@ -10,7 +10,7 @@ use lazaretto::screening::policy::{
     Decision, Factors, INCOMPLETE_FLOOR, NO_FINDING, NO_RULE, Policy, REMOVED, RiskLevel,
     SANCTIONS_FLOOR, SOURCE_FLOOR, ScoredExposure, Subject,
 };
-use lazaretto::screening::{FindingKind, ListingState, Narrowing, Scope};
+use lazaretto::screening::{FindingKind, ListingState, Scope, ScopeFilter};
 
 use super::desk::{Desk, list_id};
 
@@ -167,7 +167,7 @@ fn judged_on(
 /// The same of an address that nobody lists, by the policy in force.
 fn screened(desk: &Desk) -> (u8, Decision, String) {
     let snapshot = desk.engine().snapshot().unwrap();
-    let scope = Scope::new(&snapshot, &Narrowing::default(), desk.engine().now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), desk.engine().now()).unwrap();
     let screening = scope.screen("0x0d00000000000000000000000000000000000055", None).unwrap();
     (screening.score, screening.decision, screening.rule().0.to_owned())
 }

@@ -11,7 +11,7 @@ use lazaretto::config::{Config, Flags};
 use lazaretto::engine::{Engine, Publication, check_named_record};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotRecord;
-use lazaretto::screening::{Incomplete, Narrowing, Scope};
+use lazaretto::screening::{Incomplete, Scope, ScopeFilter};
 use lazaretto::store::{DEFAULT_CACHE, Store};
 
 use crate::desk::{at, list_id};
@@ -66,7 +66,7 @@ impl Desk {
 
 fn screen(engine: &Engine, address: &str) -> (Decision, Vec<Incomplete>) {
     let snapshot = engine.snapshot().unwrap();
-    let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now()).unwrap();
     let screening = scope.screen(address, None).unwrap();
     (screening.decision, [screening.scope_incomplete, &screening.address_incomplete].concat())
 }

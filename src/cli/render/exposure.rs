@@ -37,10 +37,9 @@ pub fn finding(
     let timing = words::timing(exposure.timing(), exposure.timing_basis(), Some(&listing));
     line(out, 4, "timing", &timing);
     let listed = format!(
-        "{}, {} version {}, listed on {}",
+        "{}, {}, listed on {}",
         words::kind(exposure.list_kind()),
         or_dash(&listing.list_id),
-        listing.list_version,
         escape(words::day(&listing.listed_on))
     );
     line(out, 4, "nearest", &listed);

@@ -243,9 +243,8 @@ pub fn listing_words(listing: &v1::Listing) -> String {
     let party = if party.is_empty() { "no party named" } else { party };
     let listed_on = words::day(&listing.listed_on);
     format!(
-        "{party} ({}, {} version {}, listed on {listed_on})",
+        "{party} ({}, {}, listed on {listed_on})",
         words::kind(listing.list_kind()),
-        listing.list_id,
-        listing.list_version
+        listing.list_id
     )
 }

@@ -277,10 +277,9 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
     };
     line(text, 4, "now", &now);
     let listed = format!(
-        "{}, {} version {}, listed on {}",
+        "{}, {}, listed on {}",
         words::kind(prospect.list_kind()),
         or_dash(&listing.list_id),
-        listing.list_version,
         escape(words::day(&listing.listed_on))
     );
     line(text, 4, "nearest", &listed);

@@ -12,7 +12,7 @@ use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
 };
 use crate::engine::{Engine, Import};
-use crate::screening::{Incomplete, Narrowing, Scope};
+use crate::screening::{Incomplete, Scope, ScopeFilter};
 use crate::store::Retract;
 
 const NOW: i64 = 1_763_640_000;
@@ -76,7 +76,7 @@ fn hops(engine: &Engine, as_of: Option<i64>) -> Option<u8> {
     engine.wait_for_exposure(true).unwrap();
     let snapshot = engine.snapshot().unwrap();
     let as_of = as_of.map(|second| Timestamp::from_second(second).unwrap());
-    let narrowing = Narrowing { as_of, ..Narrowing::default() };
+    let narrowing = ScopeFilter { as_of, ..ScopeFilter::default() };
     let scope = Scope::new(&snapshot, &narrowing, engine.now()).unwrap();
     let near = format!("0x{}", "22".repeat(20));
     let deep = engine.screen_deep(&scope, &near, None, false).unwrap();
@@ -107,7 +107,7 @@ fn a_panic_leaves_exposure_behind_and_says_so() {
     let error = engine.wait_for_exposure(true).unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
     let snapshot = engine.snapshot().unwrap();
-    let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now()).unwrap();
     let screening = scope.screen("0x2222222222222222222222222222222222222222", None).unwrap();
     let failed = |reason: &Incomplete| matches!(reason, Incomplete::ExposureFailed(_));
     assert!(screening.scope_incomplete.iter().any(failed));

@@ -233,7 +233,7 @@ impl World {
         if nodes.len() > 1 {
             nodes.sort_unstable();
             nodes.dedup();
-            // Beside somebody, nobody is not there.
+            // A known holder replaces NULL and UNKNOWN.
             let somebody = nodes.iter().any(|&node| node >= FIRST);
             nodes.retain(|&node| !somebody || node >= FIRST);
         }

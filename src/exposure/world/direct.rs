@@ -94,8 +94,8 @@ impl World {
         dealt
     }
 
-    /// Shows what keys that are joined with more sources than before make graver; gives the nodes that
-    /// dealt with them. Sums do not change.
+    /// Replaces the shown dealing where a key joined with more sources than before has a more severe
+    /// one; returns the nodes that dealt with such keys. Sums do not change.
     pub(super) fn widen_direct_of(
         &self,
         hops: &mut Hops,
@@ -215,8 +215,8 @@ impl World {
         }
     }
 
-    /// The least is shown: the gravest, of these a source's own before an estimate, then the first, then
-    /// the first source by order.
+    /// Orders dealings by severity, a source's own before joined ones, then by arrival, then by the rank
+    /// of the source; the minimum is shown.
     fn gravity(&self, arrival: u64, tag: Tag) -> (Timing, bool, u64, u32) {
         let origin = tag.origin();
         (tag.timing(), origin.is_joined(), arrival, self.parties.rank(origin))

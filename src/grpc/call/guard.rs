@@ -22,7 +22,7 @@ pub struct CallGuard {
     info: CallInfo,
 }
 
-/// What is recorded of a call besides how it ended.
+/// Labels of a call for metrics and logs.
 #[derive(Debug)]
 pub struct CallInfo {
     pub metrics: Arc<Metrics>,

@@ -34,7 +34,7 @@ fn a_dressed_question_is_answered_as_the_address() {
 #[test]
 fn the_answer_to_several_addresses_is_the_worst_of_all_and_names_each() {
     let snapshot = listing(RONIN);
-    let scope = Scope::new(&snapshot, &Narrowing::default(), now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
     let text = format!("{CLEAN}, {RONIN}");
     let screening = scope.screen(&text, None).unwrap();
     assert_eq!(screening.decision, policy::Decision::Block);
@@ -55,7 +55,7 @@ fn a_dressed_row_is_a_listing_and_several_addresses_are_several() {
     assert_eq!(ask(&snapshot, BTC, None, None), "Block 100 Listed:Standing");
     assert_eq!(ask(&snapshot, SEGWIT, None, None), "Block 100 Listed:Standing");
     assert_eq!(ask(&snapshot, CLEAN, None, None), "Allow 0");
-    let scope = Scope::new(&snapshot, &Narrowing::default(), now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
     let screening = scope.screen(BTC, None).unwrap();
     let normalizations = screening.findings[0].listing.unwrap().normalizations();
     assert!(
@@ -80,7 +80,7 @@ fn a_look_alike_is_listed_verbatim_and_names_its_code_points() {
     let said = "Review 75 ListedVerbatim:Standing";
     assert_eq!(ask(&snapshot_of_alike, BTC, None, None), said);
     assert_eq!(ask(&snapshot_of_alike, CLEAN, None, None), "Allow 0");
-    let scope = Scope::new(&snapshot_of_alike, &Narrowing::default(), now()).unwrap();
+    let scope = Scope::new(&snapshot_of_alike, &ScopeFilter::default(), now()).unwrap();
     let reason = scope.screen(BTC, None).unwrap().findings[0].reason();
     assert!(reason.contains("U+041D"), "{reason}");
     // Paths begin at what it passes itself off as.
@@ -119,7 +119,7 @@ fn a_listing_stands_before_the_same_key() {
     );
     let said = ask(&snapshot, BTC, None, None);
     assert_eq!(said, "Block 100 Listed:Standing SameKey:Standing");
-    let scope = Scope::new(&snapshot, &Narrowing::default(), now()).unwrap();
+    let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
     let screening = scope.screen(BTC, None).unwrap();
     assert_eq!(screening.deciding_finding().unwrap().kind, FindingKind::Listed);
 }

@@ -16,7 +16,7 @@ fn snapshot_of(states: &[Arc<ListState>]) -> Snapshot {
     snapshot(states, &[]).with_exposure(exposure)
 }
 
-fn past() -> Narrowing {
+fn past() -> ScopeFilter {
     narrowing(&[], Some("2025-11-20T11:00:00Z".parse().unwrap()))
 }
 

@@ -52,7 +52,7 @@ proptest! {
         let fewer = by(&lists(&rows, kinds), policy, None);
         let all: Vec<_> = rows.iter().chain(&more).copied().collect();
         let more = by(&lists(&all, kinds), again(), None);
-        let scope = |snapshot| Scope::new(snapshot, &Narrowing::default(), now()).expect("a scope");
+        let scope = |snapshot| Scope::new(snapshot, &ScopeFilter::default(), now()).expect("a scope");
         let (fewer, more) = (scope(&fewer), scope(&more));
         for question in questions() {
             let before = fewer.screen(&question, None).expect("an answer");
@@ -94,7 +94,7 @@ proptest! {
         let (live_alone, shadow_alone) = (alone(&text.0), alone(&text.1));
         let both = by(&lists, live, Some(shadow));
         prop_assert_eq!(both.id(), live_alone.id());
-        let scope = |snapshot| Scope::new(snapshot, &Narrowing::default(), now()).expect("a scope");
+        let scope = |snapshot| Scope::new(snapshot, &ScopeFilter::default(), now()).expect("a scope");
         let (both, live_alone, shadow_alone) =
             (scope(&both), scope(&live_alone), scope(&shadow_alone));
         for question in questions() {
@@ -118,7 +118,7 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
         sanctions(vec![row(RONIN, "ETH")]),
         list("mine", ListKind::Advisory, date(2025, 1, 1), vec![]),
     ];
-    let said = |tables: &str, narrowing: &Narrowing| {
+    let said = |tables: &str, narrowing: &ScopeFilter| {
         let policy = requiring(&Policy::built_in(), tables);
         let snapshot = snapshot(&lists, &[]).with_policies(Arc::new(policy), None);
         let scope = Scope::new(&snapshot, narrowing, now()).expect("a scope");
@@ -127,7 +127,7 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
         assert_eq!(floor, !answer.is_complete(), "{answer:?}");
         (answer.decision, id.to_owned(), answer.scope_incomplete.to_vec())
     };
-    let all = Narrowing::default();
+    let all = ScopeFilter::default();
     let complete = (Decision::Allow, "no-finding".to_owned(), vec![]);
     let incomplete = |why| (Decision::Review, "incomplete".to_owned(), vec![why]);
     assert_eq!(said("", &all), complete);
@@ -145,7 +145,7 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
     assert_eq!(said("[requires]\nlists = [\"us-ofac-sdn\"]\n", &narrow), complete);
     let narrowed = Incomplete::Narrowed(id("mine"));
     assert_eq!(said("[requires]\nlists = [\"mine\"]\n", &narrow), incomplete(narrowed));
-    let shallow = Narrowing { max_hops: Some(2), ..Narrowing::default() };
+    let shallow = ScopeFilter { max_hops: Some(2), ..ScopeFilter::default() };
     assert_eq!(said("[requires]\nmax_hops = 2\n", &shallow), complete);
     let narrowed = |asked, required| Incomplete::DepthNarrowed { asked, required };
     assert_eq!(said("[requires]\nmax_hops = 3\n", &shallow), incomplete(narrowed(2, 3)));

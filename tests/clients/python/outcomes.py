@@ -24,7 +24,8 @@ def outcomes(target: str, ca: bytes, token: str) -> None:
     import client
 
     proceed, hold, refuse = client.Action.PROCEED, client.Action.HOLD, client.Action.REFUSE
-    stub = client.connect(target, ca, token)
+    # As a file has it.
+    stub = client.connect(target, ca, token + "\n")
 
     for address, action, words in [
         (CLEAN, proceed, "Allowed"),
@@ -39,6 +40,7 @@ def outcomes(target: str, ca: bytes, token: str) -> None:
     # Errors of calls: a refused request, no identity, a foreign certificate, nobody there.
     for stub_of, address, words in [
         (stub, "", "INVALID_ARGUMENT"),
+        (stub, "0x\ud800", "INVALID_ARGUMENT"),
         (client.connect(target, ca, "wrong"), CLEAN, "UNAUTHENTICATED"),
         (client.connect(target, None, token), CLEAN, "DEADLINE_EXCEEDED"),
         (client.connect(CLOSED, ca, token), CLEAN, "DEADLINE_EXCEEDED"),
@@ -47,7 +49,7 @@ def outcomes(target: str, ca: bytes, token: str) -> None:
         assert found.action is hold and words in found.reason, found
 
     # A batch in many parts, an error among the answers.
-    addresses = [CLEAN, "", LISTED, ADVISED, NONSENSE] * 400
+    addresses = [CLEAN, "\ud800", LISTED, ADVISED, NONSENSE] * 400
     verdicts = client.screen_many(stub, addresses, part=64 << 10)
     wanted = [proceed, hold, refuse, hold, hold] * 400
     assert [found.action for found in verdicts] == wanted

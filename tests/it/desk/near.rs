@@ -10,7 +10,7 @@ use lazaretto::engine::{AppendedSummary, ExposureEvidence};
 use lazaretto::exposure::{Direction, Timing};
 use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::{Incomplete, Narrowing, Scope};
+use lazaretto::screening::{Incomplete, Scope, ScopeFilter};
 
 use super::{Desk, at};
 
@@ -103,18 +103,18 @@ impl Desk {
 
     /// What is near an address, as of now or a past moment, with evidence.
     pub fn look(&self, address: &str, as_of: Option<&str>) -> Look {
-        let narrowing = Narrowing { as_of: as_of.map(at), ..Narrowing::default() };
+        let narrowing = ScopeFilter { as_of: as_of.map(at), ..ScopeFilter::default() };
         self.look_narrowly(address, &narrowing)
     }
 
     /// The same, narrowed.
-    pub fn look_narrowly(&self, address: &str, narrowing: &Narrowing) -> Look {
+    pub fn look_narrowly(&self, address: &str, narrowing: &ScopeFilter) -> Look {
         self.engine().wait_for_exposure(true).unwrap();
         self.look_at_once(address, narrowing)
     }
 
     /// The same, without waiting for exposure.
-    pub fn look_at_once(&self, address: &str, narrowing: &Narrowing) -> Look {
+    pub fn look_at_once(&self, address: &str, narrowing: &ScopeFilter) -> Look {
         let snapshot = self.engine().snapshot().unwrap();
         let scope = Scope::new(&snapshot, narrowing, self.engine().now()).unwrap();
         let deep = self.engine().screen_deep(&scope, address, None, true).unwrap();

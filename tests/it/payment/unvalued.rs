@@ -51,7 +51,7 @@ fn without_value(transfers: Vec<Transfer>) -> Vec<Transfer> {
 }
 
 /// What is said of each address of the customer's side, by kind.
-fn said(desk: &Desk, payment: &Payment, narrowing: &Narrowing) -> Vec<BTreeMap<ListKind, Count>> {
+fn said(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<BTreeMap<ListKind, Count>> {
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
@@ -87,7 +87,7 @@ fn what_is_foretold_of_assets_without_value_comes() {
                 false => Payment { asset: Asset::Contract(TOKEN), ..bitcoin.clone() },
             };
             let context = format!("seed {seed}, round {round}, {payment:?}");
-            let mut narrowing = Narrowing::default();
+            let mut narrowing = ScopeFilter::default();
             if dice.below(4) == 0 {
                 narrowing.lists = vec!["adv".parse().unwrap()];
             }

@@ -229,6 +229,6 @@ fn a_collector_that_is_not_there_holds_nothing_up() {
     server.signal("TERM");
     let said = server.end();
     assert_eq!(said.status, 0, "{}", said.err);
-    assert!(said.err.contains("\"message\":\"ended\""), "{}", said.err);
+    assert!(said.err.contains("\"message\":\"server stopped\""), "{}", said.err);
     assert!(said.err.contains("traces"), "that traces are lost is told: {}", said.err);
 }
