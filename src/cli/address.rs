@@ -30,7 +30,7 @@ struct Anatomy {
     address: String,
     /// What was taken off the text; absent where that was nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    taken_off: Vec<String>,
+    normalizations: Vec<String>,
     canonical: String,
     encoding: String,
     checksum: &'static str,
@@ -64,12 +64,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 fn anatomy(input: &str, chain: Option<&str>) -> Result<Anatomy> {
     let chain: Option<Chain> = chain.map(str::parse).transpose()?;
     let reading = Reading::from_query(input, chain.as_ref());
-    let taken_off = strings(&reading.normalizations);
+    let normalizations = strings(&reading.normalizations);
     let address = reading.into_single()?;
     let forms = address.other_forms();
     Ok(Anatomy {
         address: input.to_owned(),
-        taken_off,
+        normalizations,
         canonical: address.canonical().to_owned(),
         encoding: address.encoding().to_string(),
         checksum: match address.checksum() {
@@ -100,7 +100,7 @@ fn text(anatomy: &Anatomy, style: Style) -> String {
     let mut line = |name: &str, value: &str| {
         text.push_str(&format!("  {name:<12}{value}\n"));
     };
-    for dress in &anatomy.taken_off {
+    for dress in &anatomy.normalizations {
         line("taken off", &escape(dress));
     }
     line("form", &escape(&anatomy.encoding));

@@ -237,7 +237,7 @@ fn a_sample_shows_whose_decision_changes() {
         place.says(&["policy", "diff", &strict, &version, "--sample", &sample, "--output", "json"]);
     assert_eq!(said.status, 10, "{}", said.err);
     let json: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!(json["new_version"], version);
+    assert_eq!(json["candidate_version"], version);
     let found = &json["sample"];
     assert_eq!((&found["decisions_changed"], &found["screened"]), (&1.into(), &3.into()));
     assert_eq!(found["items"][0]["comparison"]["baseline"]["decision"], "DECISION_BLOCK");

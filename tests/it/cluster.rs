@@ -175,7 +175,7 @@ fn an_officer_reads_who_is_joined_and_why() {
             "what one sent to another counts on both sides",
             &format!("{ON_BITCOIN} 8 BTC 10 BTC"),
             &format!("{ON_LITECOIN} 0 LTC 2 LTC"),
-            &format!("listed members {listed} LISTED Evil Thief (SANCTIONS, thieves version"),
+            &format!("listed members {listed} LISTED Evil Thief (SANCTIONS, thieves"),
             &format!("{ann}, the address asked about beside {bob} in {}", tx(100)),
             &format!("{cat} beside {bob} in {} ({ON_BITCOIN} block 101 index 0), 2025", tx(101)),
             &format!("{eve} beside {} in {}", address(LITECOIN, CAT), tx(110)),

@@ -72,8 +72,8 @@ struct Side {
 
 #[derive(Debug, Serialize)]
 pub struct Differences {
-    pub old_version: String,
-    pub new_version: String,
+    pub baseline_version: String,
+    pub candidate_version: String,
     pub settings: Vec<Setting>,
     pub rules: Vec<Rule>,
     /// What the sample showed; absent where none was given.
@@ -254,8 +254,8 @@ fn differences(old: &Policy, new: &Policy) -> Differences {
     let rule =
         |RuleDifference { id, change, old, new }| Rule { id, change: change.as_str(), old, new };
     Differences {
-        old_version: old.version().to_owned(),
-        new_version: new.version().to_owned(),
+        baseline_version: old.version().to_owned(),
+        candidate_version: new.version().to_owned(),
         settings: old.setting_differences(new).into_iter().map(setting).collect(),
         rules: old.rule_differences(new).into_iter().map(rule).collect(),
         sample: None,

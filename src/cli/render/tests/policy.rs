@@ -168,8 +168,8 @@ fn compared() -> Compared {
 #[test]
 fn whose_decision_changes_and_why() {
     let same = Differences {
-        old_version: text("a@0123456789abcdef"),
-        new_version: text("b@0123456789abcdef"),
+        baseline_version: text("a@0123456789abcdef"),
+        candidate_version: text("b@0123456789abcdef"),
         settings: Vec::new(),
         rules: Vec::new(),
         sample: None,
