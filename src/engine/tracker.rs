@@ -2,6 +2,7 @@
 //! publishes new labels. Readers take labels without a lock, and the graph under a shared one.
 
 mod graph;
+mod pending;
 mod saved;
 pub(super) mod terms;
 #[cfg(test)]
@@ -9,7 +10,6 @@ pub(super) mod terms;
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
 };
@@ -24,6 +24,7 @@ use crate::screening::coverage::ExposureState;
 use crate::screening::path_ends::path_ends;
 use crate::store::Store;
 use graph::remove_replaced;
+use pending::{PendingWork, TakenWork};
 use saved::SavedLabels;
 
 /// Back-pressure: sessions block while more transfers than this wait for the graph (about 64 MB).
@@ -38,40 +39,9 @@ pub(super) struct Tracker {
     settings_digest: [u8; 32],
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
-    is_read_in: AtomicBool,
     work: Mutex<PendingWork>,
     /// Notified at every change of `work`.
     wake: Condvar,
-}
-
-/// Work that waits for the tracker's thread.
-///
-/// ```text
-/// idle     -- enqueue, state_changed, lists_changed, want_graph --> pending
-/// pending  -- take_all --> busy
-/// busy     -- caught up --> idle
-/// busy     -- only rows of a bulk load were applied --> deferred
-/// deferred -- label_now, or any other work --> pending
-/// busy     -- error or panic --> failed, for good
-/// any      -- stop --> the thread ends, after pending work if the graph is loaded
-/// ```
-#[derive(Debug, Default)]
-struct PendingWork {
-    /// Stored transfers with the number of their first row, in no particular order.
-    appended: Vec<(u64, Vec<Transfer>)>,
-    waiting: usize,
-    /// Transfers were retracted, or blocks were declared covered.
-    state_changed: bool,
-    lists_changed: bool,
-    graph_wanted: bool,
-    /// Labels of appended rows must not wait for the end of a bulk load.
-    labels_wanted: bool,
-    /// The graph has transfers of a bulk load that labels do not cover yet.
-    labels_deferred: bool,
-    is_busy: bool,
-    stop: bool,
-    /// Why the tracker failed for good, if it did.
-    failed: Option<Arc<str>>,
 }
 
 /// State of the tracker's thread.
@@ -85,32 +55,6 @@ struct WorkerState {
     replacements: usize,
     /// How many of the changes that require a reload of the graph it reflects.
     rereads: usize,
-}
-
-impl PendingWork {
-    fn is_empty(&self) -> bool {
-        let labels_wait = self.labels_wanted && self.labels_deferred;
-        self.appended.is_empty() && !self.state_changed && !self.lists_changed && !labels_wait
-    }
-
-    /// Returns whether only rows of bulk loads wait. Labelling after each batch would cost more than the
-    /// rest of the load.
-    fn labels_can_wait(&self) -> bool {
-        !self.labels_wanted && !self.state_changed && !self.lists_changed
-    }
-
-    /// Takes all pending work and marks the thread as busy.
-    fn take_all(&mut self) -> Self {
-        let stop = self.stop;
-        let taken = std::mem::take(self);
-        (self.is_busy, self.stop, self.labels_deferred) = (true, stop, taken.labels_deferred);
-        taken
-    }
-
-    /// Demands labels for all rows so far.
-    fn label_now(&mut self) {
-        self.labels_wanted |= self.is_busy || self.labels_deferred || !self.appended.is_empty();
-    }
 }
 
 impl Tracker {
@@ -127,14 +71,13 @@ impl Tracker {
             settings_digest: settings.digest(),
             settings,
             world: RwLock::new(None),
-            is_read_in: AtomicBool::new(false),
             work: Mutex::default(),
             wake: Condvar::new(),
         };
         let state = tracker.store.transfer_state();
         if state.rows == 0 {
             *tracker.world_mut() = Some(World::new(tracker.world_settings()));
-            tracker.is_read_in.store(true, Ordering::Release);
+            tracker.work().graph_loaded();
             tracker.current.set_exposure(tracker.exposure(None, &state, false), [0; 32]);
             return Ok(tracker);
         }
@@ -155,7 +98,9 @@ impl Tracker {
         let digest = labels.as_ref().map_or([0; 32], |labels| labels.basis().digest);
         let exposure = tracker.exposure(labels.map(Arc::new), &state, !whole);
         tracker.current.set_exposure(exposure, digest);
-        tracker.work().graph_wanted = !whole;
+        if !whole {
+            tracker.work().want_graph();
+        }
         Ok(tracker)
     }
 
@@ -169,29 +114,7 @@ impl Tracker {
     /// Runs the tracker's loop until [`Tracker::stop`]. Blocks.
     pub(super) fn run(&self) {
         let mut worker = WorkerState::default();
-        loop {
-            let mut work = self.work();
-            if !self.has_work(&work) {
-                drop(work);
-                worker.saved.flush(&self.store);
-                work = self.work();
-            }
-            while !work.stop && !self.has_work(&work) {
-                work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-            }
-            // Finish pending work before stopping, so that a restart finds current labels; but do not
-            // load the graph for it.
-            let is_read_in = self.is_read_in.load(Ordering::Acquire);
-            if work.stop {
-                work.label_now();
-            }
-            if work.stop && !(is_read_in && self.has_work(&work)) {
-                drop(work);
-                worker.saved.flush(&self.store);
-                return;
-            }
-            let taken = work.take_all();
-            drop(work);
+        while let Some(taken) = self.next_work(&mut worker) {
             self.wake.notify_all();
             let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut worker)));
             let done = done.unwrap_or_else(|_| {
@@ -199,34 +122,48 @@ impl Tracker {
                 *self.world_mut() = None;
                 Err(EngineError::Internal("exposure thread panicked".to_owned()))
             });
-            let mut work = self.work();
-            work.is_busy = false;
             match done {
-                Ok(labels_deferred) => work.labels_deferred = labels_deferred,
+                Ok(()) => self.work().finish(),
                 Err(error) => {
                     tracing::error!(%error, "exposure tracking failed, answers are INCOMPLETE");
                     let why: Arc<str> = error.to_string().into();
-                    let (failed, stop) = (Some(why.clone()), work.stop);
-                    *work = PendingWork { failed, stop, ..PendingWork::default() };
-                    self.current.fail_exposure(why);
+                    self.current.fail_exposure(why.clone());
+                    self.work().fail(why);
                 }
             }
-            drop(work);
             self.wake.notify_all();
         }
     }
 
-    fn has_work(&self, work: &PendingWork) -> bool {
-        work.failed.is_none()
-            && (!work.is_empty() || work.graph_wanted && !self.is_read_in.load(Ordering::Acquire))
+    /// Waits for work. Labels are saved before the thread waits or ends; `None` after a stop.
+    fn next_work(&self, worker: &mut WorkerState) -> Option<TakenWork> {
+        let mut work = self.work();
+        if !work.has_work() {
+            drop(work);
+            worker.saved.flush(&self.store);
+            work = self.work();
+        }
+        while !work.is_stopping() && !work.has_work() {
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        // Finish pending work before stopping, so that a restart finds current labels; but do not
+        // load the graph for it.
+        if work.is_stopping() {
+            work.label_now();
+        }
+        if work.ends_here() {
+            drop(work);
+            worker.saved.flush(&self.store);
+            return None;
+        }
+        Some(work.take())
     }
 
-    /// Brings the graph and the labels up to date and publishes them. Returns whether labels were
-    /// deferred.
-    fn catch_up(&self, taken: PendingWork, worker: &mut WorkerState) -> Result<bool, EngineError> {
+    /// Brings the graph and, unless they are deferred, the labels up to date and publishes them.
+    fn catch_up(&self, taken: TakenWork, worker: &mut WorkerState) -> Result<(), EngineError> {
         let mut is_fresh = false;
         let (mut guard, state) = loop {
-            if !self.is_read_in.load(Ordering::Acquire) {
+            if !self.work().has_graph() {
                 // Without the lock: readers find no graph meanwhile and do not wait.
                 let (world, state) = self.read_in()?;
                 *self.world_mut() = Some(world);
@@ -234,7 +171,7 @@ impl Tracker {
                 worker.retractions = state.retractions.len();
                 worker.replacements = state.replacements.len();
                 worker.rereads = self.rereads(&state);
-                self.is_read_in.store(true, Ordering::Release);
+                self.work().graph_loaded();
                 is_fresh = true;
             }
             let mut guard = self.world_mut();
@@ -245,13 +182,14 @@ impl Tracker {
                 break (guard, state);
             }
             *guard = None;
-            self.is_read_in.store(false, Ordering::Release);
+            drop(guard);
+            self.work().graph_dropped();
         };
-        let Some(world) = &mut *guard else { return Ok(false) };
-        let can_wait = !is_fresh && taken.labels_can_wait();
+        let Some(world) = &mut *guard else { return Ok(()) };
+        let can_wait = !is_fresh && taken.may_defer_labels;
         self.append(world, taken.appended, &state, worker)?;
         if can_wait {
-            return Ok(true);
+            return Ok(());
         }
         // Labels must cover exactly the rows that the published heads count.
         self.read_up_to(world, state.rows, &state)?;
@@ -260,7 +198,7 @@ impl Tracker {
             // No list is loaded. Label now, so that the first list does not wait for it.
             world.relabel();
             self.current.set_exposure(self.exposure(None, &state, state.rows > 0), [0; 32]);
-            return Ok(false);
+            return Ok(());
         };
         let digest = snapshot.basis();
         if worker.basis != Some(digest) {
@@ -287,22 +225,22 @@ impl Tracker {
         self.current.set_exposure(self.exposure(Some(labels.clone()), &state, false), digest);
         drop(guard);
         worker.saved.record(&self.store, &labels, relabelled.delta);
-        Ok(false)
+        Ok(())
     }
 
     /// Enqueues stored transfers. Those of a bulk load are labelled at its end
     /// ([`Tracker::label_now`]). Blocks while more than [`MAX_WAITING`] wait.
     pub(super) fn enqueue(&self, first_row: u64, rows: Vec<Transfer>, is_bulk: bool) {
         let mut work = self.work();
-        if rows.is_empty() || work.failed.is_some() {
+        if rows.is_empty() {
             return;
         }
-        while work.waiting > MAX_WAITING && work.failed.is_none() && !work.stop {
+        while work.is_full(MAX_WAITING) {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        work.waiting += rows.len();
-        work.labels_wanted |= !is_bulk;
-        work.appended.push((first_row, rows));
+        if work.failed().is_none() {
+            work.append(first_row, rows, is_bulk);
+        }
         drop(work);
         self.wake.notify_all();
     }
@@ -319,33 +257,35 @@ impl Tracker {
 
     /// Enqueues a change of retractions or coverage.
     pub(super) fn state_changed(&self) {
-        self.work().state_changed = true;
+        self.work().state_changed();
         self.wake.notify_all();
     }
 
     /// Enqueues a change of lists, unless there are neither transfers nor labels.
     pub(super) fn lists_changed(&self) {
         if self.store.transfer_state().rows > 0 || self.current.is_behind() {
-            self.work().lists_changed = true;
+            self.work().state_changed();
             self.wake.notify_all();
         }
     }
 
     pub(super) fn stop(&self) {
-        self.work().stop = true;
+        self.work().stop();
         self.wake.notify_all();
     }
 
     /// Waits until all enqueued work is published; with `graph` also until the graph is loaded.
     pub(super) fn wait_until_current(&self, graph: bool) -> Result<(), EngineError> {
         let mut work = self.work();
-        work.graph_wanted |= graph;
+        if graph {
+            work.want_graph();
+        }
         work.label_now();
         self.wake.notify_all();
-        while !work.stop && (work.is_busy || self.has_work(&work)) {
+        while !work.is_stopping() && !work.is_idle() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        match &work.failed {
+        match work.failed() {
             Some(why) => Err(EngineError::Exposure(why.to_string())),
             None => Ok(()),
         }
@@ -359,12 +299,12 @@ impl Tracker {
 
     /// Why the tracker failed for good, if it did.
     pub(super) fn failed(&self) -> Option<Arc<str>> {
-        self.work().failed.clone()
+        self.work().failed().cloned()
     }
 
     /// Starts loading the graph; does not wait.
     pub(super) fn want_graph(&self) {
-        self.work().graph_wanted = true;
+        self.work().want_graph();
         self.wake.notify_all();
     }
 

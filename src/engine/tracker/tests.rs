@@ -159,7 +159,7 @@ fn a_bulk_load_is_labelled_when_it_ends_or_a_caller_waits() {
         session.append_many(vec![pays(LISTED, NEAR, height, time)], &[]).unwrap();
         session.flush().unwrap().unwrap();
         let mut work = engine.tracker.work();
-        while work.is_busy || engine.tracker.has_work(&work) {
+        while !work.is_idle() {
             work = engine.tracker.wake.wait(work).unwrap();
         }
     };
