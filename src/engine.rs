@@ -87,6 +87,9 @@ pub const MAX_UPLOAD: u64 = 1 << 30;
 /// The most bytes of one upload, and of all uploads of one caller in flight.
 pub const MAX_FILE: u64 = MAX_UPLOAD / 2;
 
+/// Edge budget of a search for one address: a few tenths of a second.
+const BUDGET: u64 = 2_000_000;
+
 /// Prefix of the names of uploaded files; leftovers are found by it.
 const UPLOAD: &str = "lazaretto-upload-";
 

@@ -48,6 +48,7 @@ mod search;
 mod seeds;
 mod shares;
 mod table;
+mod transfer_values;
 mod unvalued;
 mod view;
 mod what_if;

@@ -36,6 +36,7 @@ use crate::domain::list::{FileReport, ReadList};
 mod assembly;
 mod csv_form;
 mod error;
+mod excerpt;
 mod foreign;
 mod hostile;
 mod include;
@@ -48,6 +49,7 @@ mod ofac_types;
 mod open_sanctions;
 mod open_sanctions_csv;
 mod own;
+mod packing;
 mod plain;
 mod report;
 pub mod rows;
@@ -61,9 +63,9 @@ pub use self::csv_form::{CsvHead, write_csv};
 pub use self::error::{Fault, Position, SourceError};
 pub use self::foreign::Foreign;
 pub use self::hostile::is_hostile;
-pub use self::include::{Include, IncludeFault};
+pub use self::include::Include;
+pub use self::packing::Packing;
 pub use self::report::ParsedFile;
-pub use self::unpack::Packing;
 
 /// A format of list files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,7 +138,7 @@ impl FromStr for Format {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|format| format.as_str() == text);
-        known.ok_or_else(|| FormatError(error::excerpt(text)))
+        known.ok_or_else(|| FormatError(excerpt::excerpt(text)))
     }
 }
 
@@ -292,7 +294,7 @@ fn read_metered(
         Include::Beside(pack) if format == Format::TagPack => include::resolve(&mut head, pack)?,
         _ => None,
     };
-    let start = if is_xml { &head } else { sniff::without_bom(&head) };
+    let start = if is_xml { &head } else { foreign::without_bom(&head) };
     let bytes = &mut bytes.chain(appended.as_deref().unwrap_or_default());
     let input = &mut BufReader::with_capacity(unpack::BUFFER, start.chain(bytes as &mut dyn Read));
     let list = match format {

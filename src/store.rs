@@ -85,7 +85,6 @@ pub use labels::{LabelChunks, StoredLabels};
 pub use looks::ListAge;
 pub use open::Reopening;
 use open::open_with_retry;
-pub use records::MAX_NAME;
 pub use superseded::PastState;
 pub use transfers::{Append, Clock, Replaced, Retract, Tops};
 pub use verify::{OpaqueRecord, RecordCheck, Verified, verify_backup};
@@ -100,6 +99,9 @@ pub use verify::{OpaqueRecord, RecordCheck, Verified, verify_backup};
 /// - Schema 5 had no declared checks, no superseded rows and no backfills.
 /// - Versions of schema 6 do not record unparsed rows.
 pub const SCHEMA: u32 = 7;
+
+/// The longest snapshot id or policy version, in bytes.
+pub const MAX_NAME: usize = 128;
 
 /// Older schemas that can be read.
 const OLDER_SCHEMAS: [u32; 6] = [1, 2, 3, 4, 5, 6];

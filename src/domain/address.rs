@@ -23,6 +23,7 @@
 
 mod base58;
 mod bech32;
+mod bech32_forms;
 mod cashaddr;
 mod cosmos;
 mod encoding;
@@ -369,7 +370,7 @@ type ParseAttempt<'a> = Result<Option<Address<'a>>, EncodingError>;
 fn try_families(input: &str) -> Result<Address<'_>, EncodingError> {
     let mut trials: [fn(&str) -> ParseAttempt<'_>; 7] = [
         base58::parse,
-        bech32::parse,
+        bech32_forms::parse,
         evm::parse,
         cashaddr::parse,
         monero::parse,

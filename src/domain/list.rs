@@ -3,10 +3,11 @@
 mod check;
 mod not_understood;
 mod read;
+mod state;
+mod version;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,9 +17,11 @@ use serde::{Deserialize, Serialize};
 pub use check::{DeclaredCheck, ListCheck};
 pub use not_understood::NotUnderstood;
 pub use read::{FileNote, FileReport, NoteKind, ReadList};
-
-use super::list_change::FieldChange;
-use super::publication::{BackfillRecord, Baseline};
+pub use state::{Baseline, ListState, Mark, RowSpan};
+pub use version::{
+    BackfillRecord, KnownOrigin, KnownPublication, ListCounts, ListVersion, Provenance,
+    UncoveredSpan,
+};
 
 /// The longest list id, in bytes.
 pub const MAX_LIST_ID: usize = 64;
@@ -262,194 +265,6 @@ impl Row {
     }
 }
 
-/// Where a list version came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Provenance {
-    /// The starter list that the binary carries.
-    Starter,
-    /// A file imported by an operator; its name as given.
-    Import(String),
-    /// The configured source; its URL without credentials and query, or its path.
-    Source(String),
-    /// A backfill of old publications; the current rows stayed as they were.
-    Backfill(Box<BackfillRecord>),
-}
-
-impl Provenance {
-    /// Returns the record of a backfill; `None` for other versions.
-    pub fn backfill_record(&self) -> Option<&BackfillRecord> {
-        match self {
-            Self::Backfill(backfill_record) => Some(backfill_record),
-            Self::Starter | Self::Import(_) | Self::Source(_) => None,
-        }
-    }
-}
-
-/// Counts of a list version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListCounts {
-    /// Listed rows with a parsed address, including those pending removal.
-    pub listings: u64,
-    /// Listed rows whose address could not be parsed.
-    pub quarantined: u64,
-    /// Parties with at least one listed row.
-    pub parties: u64,
-    /// Listed rows with a pending removal.
-    pub removals_pending: u64,
-    /// Rows that were listed once and no longer are.
-    pub removed: u64,
-    /// Rows of the file that repeated another and were merged into it.
-    pub duplicates: u64,
-}
-
-/// A span between the last moment at which a list was known to be current and the day of the next
-/// publication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UncoveredSpan {
-    /// The last moment of the previous version ([`ListCheck::fresh_as_of`]).
-    pub from: Timestamp,
-    /// The first known day.
-    pub until: Date,
-}
-
-/// One publication of a list as loaded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListVersion {
-    pub id: ListId,
-    /// What being on it means.
-    pub kind: ListKind,
-    /// The number of this version, counted over all lists of a store: 1, 2, ...
-    pub version: u64,
-    /// SHA-256 over the rows and parties in canonical order ([`crate::domain::publication`]): the
-    /// same facts have the same digest in every file format.
-    pub digest: [u8; 32],
-    /// The publication day, if known.
-    pub published: Option<Date>,
-    /// The day of the first publication of this list ever loaded, if known.
-    pub first_published: Option<Date>,
-    /// Spans before this version in which the source was not checked: more addresses may have been
-    /// listed then than are known.
-    pub uncovered: Vec<UncoveredSpan>,
-    pub loaded_at: Timestamp,
-    pub provenance: Provenance,
-    /// The overridden gates and the reason (`older, shrink: REASON`; older versions hold the reason
-    /// only); empty if none were.
-    pub force_reason: String,
-    pub counts: ListCounts,
-    /// Rows that could not be parsed. Stored after the rest of the version.
-    #[serde(skip)]
-    pub not_understood: NotUnderstood,
-}
-
-impl ListVersion {
-    /// Returns the provenance of the listed rows and when they were loaded. A backfill changes
-    /// neither.
-    pub fn rows_origin(&self) -> (&Provenance, Timestamp) {
-        match self.provenance.backfill_record() {
-            Some(backfill_record) => (&backfill_record.standing, backfill_record.rows_loaded_at),
-            None => (&self.provenance, self.loaded_at),
-        }
-    }
-
-    /// Returns the gates overridden for the listed rows and the reason; empty if none were.
-    pub fn rows_force_reason(&self) -> &str {
-        match self.provenance.backfill_record() {
-            Some(backfill_record) => &backfill_record.rows_force_reason,
-            None => &self.force_reason,
-        }
-    }
-}
-
-/// The current state of a list: what the store keeps and the screening index is built from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListState {
-    pub version: ListVersion,
-    /// The last check of the source.
-    pub check: ListCheck,
-    /// Every party of any row, by uid. Shared with the look-up tables of the version.
-    pub parties: Arc<Vec<Party>>,
-    /// Every row, listed or removed, by key. Shared likewise.
-    pub rows: Arc<Vec<Row>>,
-    /// The reference of the cumulative shrink gate for the next publication.
-    pub baseline: Arc<Baseline>,
-}
-
-impl ListState {
-    /// Returns the latest publication day seen, whether or not the age counts from it.
-    pub fn published(&self) -> Option<Date> {
-        self.check.published.max(self.version.published)
-    }
-
-    /// Returns the moment from which a row was certainly listed: the address's own day, or the day
-    /// of its first publication. `None` if that day is unknown.
-    pub fn listed_from(&self, standing: &ListingPeriod) -> Option<Timestamp> {
-        begin(match standing.basis {
-            StartBasis::AddressDate | StartBasis::FirstSeen => standing.from,
-            // It was in the first publication.
-            StartBasis::PartyDate | StartBasis::Unknown => self.version.first_published,
-        }?)
-    }
-
-    /// Returns the moment before which a row was certainly not listed. That is the address's own
-    /// day, or else the later of two: the party's day, and the last moment at which the list was
-    /// known without the row. `None` if neither is known. For a row that was dropped and came back,
-    /// it is the moment before the first listing; the interruption is not considered.
-    pub fn unlisted_until(&self, row: &Row) -> Option<Timestamp> {
-        let first = row.periods.first()?;
-        let from = first.from.and_then(begin);
-        let found = self.parties.binary_search_by(|party| party.uid.cmp(&row.key.party_uid));
-        let dated = found.ok().and_then(|at| self.parties[at].listed_on.first().copied());
-        let dated = dated.and_then(begin);
-        match first.basis {
-            StartBasis::AddressDate => from,
-            // The party's first day may have been corrected since.
-            StartBasis::PartyDate => from.min(dated.or(from)),
-            StartBasis::FirstSeen => {
-                // A party date after the address was first seen says nothing about the address.
-                let dated = dated.filter(|dated| Some(*dated) <= from);
-                self.last_known_before(first.from?).max(dated).min(from)
-            }
-            StartBasis::Unknown => None,
-        }
-    }
-
-    /// Returns the last moment at which the list was known in its state before the publication of
-    /// `day`; `None` if no earlier publication has a day.
-    fn last_known_before(&self, day: Date) -> Option<Timestamp> {
-        self.version.first_published.filter(|first| *first < day)?;
-        let begin = begin(day)?;
-        let is_within = |gap: &&UncoveredSpan| gap.from < begin && day <= gap.until;
-        let gaps = self.version.uncovered.iter().rev();
-        // Without a gap before it, the list was checked on that day before it changed.
-        Some(gaps.filter(is_within).map(|gap| gap.from).min().unwrap_or(begin))
-    }
-
-    /// Returns true if the version was imported by an operator and its source has not confirmed it
-    /// since. A declared check is not a confirmation by the source.
-    pub fn is_by_hand(&self) -> bool {
-        let (origin, loaded_at) = self.version.rows_origin();
-        matches!(origin, Provenance::Import(_))
-            && self.check.succeeded_at.is_none_or(|at| at <= loaded_at)
-    }
-
-    /// Estimates the memory of the loaded list in bytes: 512 per row, 256 per party, and their
-    /// text.
-    pub fn size(&self) -> u64 {
-        let texts = |texts: &[&String]| texts.iter().map(|text| text.len()).sum::<usize>();
-        let rows = self.rows.iter().map(|Row { key, facts, periods, .. }| {
-            let key = texts(&[&key.party_uid, &key.address, &key.ticker]);
-            let facts = texts(&[&facts.category, &facts.reference]);
-            512 + key + facts + size_of_val(&periods[..])
-        });
-        let parties = self.parties.iter().map(|party| {
-            let lists = party.aliases.iter().chain(&party.programs);
-            let lists: usize = lists.map(|text| size_of::<String>() + text.len()).sum();
-            256 + texts(&[&party.uid, &party.name, &party.party_type]) + lists
-        });
-        rows.chain(parties).sum::<usize>() as u64
-    }
-}
-
 /// Returns the first moment of a day, UTC.
 pub fn begin(day: Date) -> Option<Timestamp> {
     day.to_zoned(TimeZone::UTC).ok().map(|begin| begin.timestamp())
@@ -468,17 +283,4 @@ pub enum ChangeKind {
     RemovalCancelled,
     /// It no longer counts from the publication's day on.
     Removed,
-}
-
-/// One row's change in one list version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListingChange {
-    pub kind: ChangeKind,
-    pub key: RowKey,
-    /// The party's primary name at that version.
-    pub party_name: String,
-    /// For a listed row, the changed fields of the row and its party. [`ChangeKind::Updated`] has
-    /// at least one, unless they were not recorded (by older program versions, or beyond
-    /// [`MAX_RECORDED`](super::list_change::MAX_RECORDED)).
-    pub fields: Vec<FieldChange>,
 }

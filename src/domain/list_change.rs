@@ -1,11 +1,11 @@
-//! Field-by-field changes of a listed row between two publications.
+//! What changed in a row, field by field, between two publications of its list.
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::list::{Party, RowFacts, RowKey};
+use super::list::{ChangeKind, Party, RowFacts, RowKey};
 
 /// The maximum number of values kept per side of a field.
 pub const MAX_VALUES: usize = 20;
@@ -16,6 +16,19 @@ pub const MAX_VALUE: usize = 300;
 /// The maximum bytes of fields kept per version: later changes have no fields. Otherwise one
 /// renamed party of half a million rows would be written half a million times.
 pub const MAX_RECORDED: usize = 16 << 20;
+
+/// One row's change in one list version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListingChange {
+    pub kind: ChangeKind,
+    pub key: RowKey,
+    /// The party's primary name at that version.
+    pub party_name: String,
+    /// For a listed row, the changed fields of the row and its party. [`ChangeKind::Updated`] has
+    /// at least one, unless they were not recorded (by older program versions, or beyond
+    /// [`MAX_RECORDED`]).
+    pub fields: Vec<FieldChange>,
+}
 
 /// A field of a row or of its party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

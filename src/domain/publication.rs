@@ -24,15 +24,16 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::domain::address::Reading;
 use crate::domain::list::{
-    DeclaredCheck, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    Baseline, DeclaredCheck, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, Mark,
     Party, Provenance, ReadList, Row, RowKey, UncoveredSpan, begin,
 };
+use crate::domain::list_change::ListingChange;
 
 pub use backfill::{
-    BackfillContext, BackfillRecord, BackfillRefused, Backfilled, BackfilledChange, FileOutcome,
-    History, KnownOrigin, KnownPublication, OldFile, backfill, known_publications,
+    BackfillContext, BackfillRefused, Backfilled, BackfilledChange, FileOutcome, History, OldFile,
+    backfill, known_publications,
 };
-pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
+pub use baseline::MAX_SHRINK_WINDOW;
 pub use digest::{digest, listed_digest};
 pub use gate::{Force, Gate, Gates, Refused};
 use merge::{Merge, merge_parties, merge_rows, missing};

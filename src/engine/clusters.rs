@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::graph_queries::{BUDGET, holders, unreadable};
+use super::BUDGET;
+use super::graph_queries::{holders, unreadable};
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, Reading};
 use crate::domain::chain::Chain;

@@ -13,7 +13,7 @@ use super::types::{
     CounterpartyPage, CounterpartyQuery, CounterpartyRow, ExposureEvidence, JoinChainEvidence,
     PathEvidence,
 };
-use super::{Engine, EngineError};
+use super::{BUDGET, Engine, EngineError};
 use crate::domain::address::{AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
@@ -25,9 +25,6 @@ use crate::exposure::{
     UnvaluedSearch, World,
 };
 use crate::screening::{ExposureMatch, Scope, Screening, Searched, packed_keys};
-
-/// Edge budget of a search for one address: a few tenths of a second.
-pub(super) const BUDGET: u64 = 2_000_000;
 
 /// The most transfers of an address that its evidence sums.
 const MOST_SUMMED: usize = 20_000;

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{Engine, EngineError};
-use crate::domain::list::{ListId, ListVersion, Provenance, begin};
-use crate::domain::publication::{KnownOrigin, KnownPublication, known_publications};
+use crate::domain::list::{KnownOrigin, KnownPublication, ListId, ListVersion, Provenance, begin};
+use crate::domain::publication::known_publications;
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// A publication in a list's history.

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use super::BUDGET;
 use super::Engine;
-use super::graph_queries::BUDGET;
 use super::paths::held_by;
 use super::types::{JoinChainEvidence, JoinEvidence};
 use crate::domain::packed_key::PackedKey;

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLockReadGuard};
 
-use super::graph_queries::{BUDGET, seconds};
+use super::BUDGET;
+use super::graph_queries::seconds;
 use super::{Engine, EngineError};
 use crate::domain::address::{Reading, is_system_key, uncontrolled_keys};
 use crate::domain::asset::AssetTable;

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::graph_queries::{BUDGET, holders, seconds, unreadable};
+use super::BUDGET;
+use super::graph_queries::{holders, seconds, unreadable};
 use super::joins::Joins;
 use super::types::{JoinedEvidence, Trace, TraceQuery};
 use super::{Engine, EngineError};

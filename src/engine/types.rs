@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::chain::Chain;
-use crate::domain::list::{FileReport, ListId, ListKind, ListingChange};
+use crate::domain::list::{FileReport, ListId, ListKind};
+use crate::domain::list_change::ListingChange;
 use crate::domain::publication::Force;
 use crate::domain::transfer::{Amount, Holder, Transfer};
 use crate::exposure::{Direction, Source, Timing};

@@ -20,8 +20,8 @@ use super::edges::{Adjacency, Appended, Edge, Edges};
 use super::nodes::{DUSTY, FIRST, Node};
 use super::path_ends::PartyGroups;
 use super::shares::{AssetId, NotCounted, Valuation};
+use super::transfer_values::TransferValues;
 use super::view::GraphView;
-use super::world::TransferValues;
 use crate::domain::packed_key::PackedKey;
 
 mod recount;

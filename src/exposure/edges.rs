@@ -8,10 +8,10 @@
 
 use std::cmp::Ordering;
 
-use super::nodes::Node;
+use super::nodes::{MAX_NODES, Node};
 
-/// In [`Edge::other`]: the edge does not count for exposure.
-pub(super) const UNCOUNTED: u32 = 1 << 31;
+/// In [`Edge::other`], beyond every node's number: the edge does not count for exposure.
+pub(super) const UNCOUNTED: u32 = MAX_NODES;
 
 /// A tail is not folded into the base before it has so many edges.
 const SMALLEST_FOLD: usize = 1 << 20;

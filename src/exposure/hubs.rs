@@ -12,8 +12,8 @@ use super::clock::{ClockId, Clocks};
 use super::edges::{Appended, Edge};
 use super::hops::{ByHub, Entry, Hops, Tag};
 use super::nodes::{DUSTY, FIRST, HUB, Node, Nodes, STOP, TX};
+use super::transfer_values::TransferValues;
 use super::view::{GraphView, mask};
-use super::world::TransferValues;
 
 /// Counts counterparties. A key on a chain is named by its first node there.
 #[derive(Debug, Default)]

@@ -8,8 +8,11 @@ use hashbrown::DefaultHashBuilder;
 use super::clock::{ClockId, Clocks};
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
-/// The number of a node; below 2^31.
+/// The number of a node, below [`MAX_NODES`].
 pub(super) type Node = u32;
+
+/// A bit is left for those that point at nodes.
+pub(super) const MAX_NODES: u32 = 1 << 31;
 
 /// Stands at the other end of a reward or a burn: the null address.
 pub(super) const NULL: Node = 0;
@@ -170,7 +173,7 @@ impl Nodes {
 
     fn push(&mut self, key: PackedKey, clock: ClockId, flags: u8) -> Node {
         let node = Node::try_from(self.places.len()).expect("rows bound the nodes below 2^31");
-        assert!(node < super::edges::UNCOUNTED, "more than 2^31 nodes");
+        assert!(node < MAX_NODES, "more than 2^31 nodes");
         self.places.push(Place { key, clock: clock.to_ne_bytes() });
         self.flags.push(flags);
         node

@@ -14,7 +14,8 @@ use super::labels::Basis;
 use super::nodes::{HUB, Node, Nodes};
 use super::path_ends::{KINDS, PathEnds, PathEndsChange};
 use super::publish::LabelWriter;
-use super::shares::{AssetId, Fact, NotCounted, Totals, Valuation};
+use super::shares::{AssetId, Totals, Valuation};
+use super::transfer_values::TransferValues;
 use super::view::GraphView;
 use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::chain::Chain;
@@ -29,6 +30,7 @@ mod direct;
 mod dust;
 mod split;
 mod unvalued;
+mod unvalued_search;
 
 /// So many entries may be out of use, beside half of all, before labels are built anew.
 const GARBAGE: usize = 1 << 20;
@@ -56,40 +58,6 @@ pub struct World {
     rows: u64,
     pending: Pending,
     pub(super) labels: Labels,
-}
-
-/// What rows (account transfers) and legs (of UTXO transactions) are worth.
-#[derive(Debug, Default)]
-pub(super) struct TransferValues {
-    rows: ValueColumn,
-    legs: ValueColumn,
-}
-
-/// 10 bytes each.
-#[derive(Debug, Default)]
-pub(super) struct ValueColumn {
-    units: Vec<u64>,
-    facts: Vec<Fact>,
-}
-
-impl ValueColumn {
-    fn push(&mut self, fact: Fact, units: u64) {
-        self.units.push(units);
-        self.facts.push(fact);
-    }
-}
-
-impl TransferValues {
-    /// What a row, or a leg, is worth.
-    pub fn of(&self, is_leg: bool, id: u32) -> (Fact, u64) {
-        let worth = if is_leg { &self.legs } else { &self.rows };
-        (worth.facts[id as usize], worth.units[id as usize])
-    }
-
-    /// Whether a row, or a leg, is dust by itself; it may add up.
-    pub fn is_dust(&self, is_leg: bool, id: u32) -> bool {
-        self.of(is_leg, id).0.why() == Some(NotCounted::Dust)
-    }
 }
 
 /// What changed since labels were made.

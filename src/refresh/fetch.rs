@@ -14,10 +14,10 @@ use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ureq::http::{StatusCode, Uri, Version};
 
 use self::exchange::Exchange;
-pub use self::exchange::{Seen, are_of_one_origin};
+pub use self::exchange::Seen;
 pub use self::probe::ProbeReport;
 pub use self::remote::{
-    Headers, ProbeSettings, Remote, USER_AGENT, parse_headers, parse_user_agent,
+    Headers, ProbeSettings, Remote, USER_AGENT, are_of_one_origin, parse_headers, parse_user_agent,
 };
 use super::cause::FetchError;
 use super::fetch_dir;

@@ -17,9 +17,9 @@ use super::not_stored::{NotStored, Origin};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
 use crate::domain::list::{
-    ChangeKind, DeclaredCheck, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance,
-    ReadList,
+    ChangeKind, DeclaredCheck, ListCheck, ListCounts, ListId, ListState, Provenance, ReadList,
 };
+use crate::domain::list_change::ListingChange;
 use crate::domain::publication::{
     BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceFingerprint, apply,
     backfill,

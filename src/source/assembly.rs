@@ -8,7 +8,8 @@ use std::mem;
 use jiff::civil::Date;
 
 use super::Bounds;
-use super::error::{Fault, excerpt};
+use super::error::Fault;
+use super::excerpt::excerpt;
 use super::report::Notes;
 use crate::domain::list::{FileNote, NoteKind, Party, ReadList, RowFacts, RowKey};
 

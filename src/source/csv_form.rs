@@ -19,7 +19,8 @@ use std::io::{self, BufRead, Read, Write};
 use jiff::civil::Date;
 
 use super::assembly::{Assembled, Assembly, day};
-use super::error::{Fault, SourceError, excerpt};
+use super::error::{Fault, SourceError};
+use super::excerpt::excerpt;
 use super::hostile::{escape, is_hostile, unescape};
 use super::own::{FIELDS, OwnRow, VERSION, check_count, check_version};
 use super::unpack::Input;

@@ -4,12 +4,10 @@
 use std::fmt;
 use std::io;
 
+use super::Format;
+use super::excerpt::excerpt;
 use super::foreign::Foreign;
-use super::include::IncludeFault;
-use super::{Format, Packing};
-
-/// The maximum excerpt of the input in an error, in characters.
-const EXCERPT: usize = 80;
+use super::packing::Packing;
 
 /// The position of a fault in the unpacked input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,10 +194,24 @@ impl Fault {
     }
 }
 
-/// Returns the beginning of an untrusted text, short enough for an error.
-pub(super) fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
+/// The largest file of a header, in bytes.
+pub(super) const MAX_HEADER: u64 = 64 << 10;
+
+/// Why a header was not included.
+#[derive(Debug, thiserror::Error)]
+pub enum IncludeFault {
+    /// Its name is not a plain file name.
+    #[error("only a file in the folder of the pack is taken, by its plain name")]
+    Name,
+    /// It is not a regular file, or a symbolic link out of the folder.
+    #[error("it is no regular file of that folder")]
+    Kind,
+    /// It is larger than [`MAX_HEADER`].
+    #[error("it is larger than {MAX_HEADER} bytes")]
+    Size,
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    Text,
+    #[error("{0}")]
+    Read(io::Error),
 }

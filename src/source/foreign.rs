@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use super::sniff::without_bom;
-
 /// A known file that cannot be read as a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign {
@@ -142,6 +140,14 @@ pub(super) fn of_archive(names: impl Iterator<Item = impl AsRef<str>>) -> Option
         found = Some(Foreign { what, instead: WORKBOOK });
     }
     found
+}
+
+/// UTF-8's byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// `head` without a byte order mark.
+pub(super) fn without_bom(head: &[u8]) -> &[u8] {
+    head.strip_prefix(BOM).unwrap_or(head)
 }
 
 #[cfg(test)]

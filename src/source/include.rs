@@ -9,10 +9,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::error::{SourceError, excerpt};
-
-/// The largest file of a header, in bytes.
-const MAX_HEADER: u64 = 64 << 10;
+use super::error::{IncludeFault, MAX_HEADER, SourceError};
+use super::excerpt::excerpt;
 
 /// Where a header may be included from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,25 +19,6 @@ pub enum Include<'a> {
     Refused,
     /// The folder of this pack.
     Beside(&'a Path),
-}
-
-/// Why a header was not included.
-#[derive(Debug, thiserror::Error)]
-pub enum IncludeFault {
-    /// Its name is not a plain file name.
-    #[error("only a file in the folder of the pack is taken, by its plain name")]
-    Name,
-    /// It is not a regular file, or a symbolic link out of the folder.
-    #[error("it is no regular file of that folder")]
-    Kind,
-    /// It is larger than [`MAX_HEADER`].
-    #[error("it is larger than {MAX_HEADER} bytes")]
-    Size,
-    /// It is not UTF-8.
-    #[error("it is not UTF-8")]
-    Text,
-    #[error("{0}")]
-    Read(io::Error),
 }
 
 /// Finds the line at the beginning of a pack, comments it out, and returns the text to append;

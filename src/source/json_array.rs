@@ -12,7 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::assembly::{Assembled, Assembly, day};
-use super::error::{Fault, SourceError, excerpt};
+use super::error::{Fault, SourceError};
+use super::excerpt::excerpt;
 use super::own::OwnRow;
 use super::unpack::Input;
 use super::{Bounds, Format};

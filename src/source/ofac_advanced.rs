@@ -12,7 +12,8 @@ use std::mem;
 use jiff::civil::Date;
 
 use super::assembly::{Assembled, Assembly};
-use super::error::{Fault, SourceError, excerpt};
+use super::error::{Fault, SourceError};
+use super::excerpt::excerpt;
 use super::ofac_types::{OfacType, note_unknown};
 use super::unpack::Input;
 use super::xml::{Node, Step, Tag, walk};

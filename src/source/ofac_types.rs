@@ -7,7 +7,7 @@
 //! address would be answered as clear. Whether a value is an address is decided by its form.
 
 use super::assembly::Assembly;
-use super::error::excerpt;
+use super::excerpt::excerpt;
 use super::hostile::is_hostile;
 use crate::domain::list::NoteKind;
 

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 
 use super::assembly::{Assembled, Assembly, bounded};
 use super::csv_form::{Records, csv_fault};
-use super::error::{Fault, SourceError, excerpt};
+use super::error::{Fault, SourceError};
+use super::excerpt::excerpt;
 use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::error::excerpt;
+use super::excerpt::excerpt;
 use crate::domain::list::{FileNote, FileReport, NoteKind, ReadList};
 
 /// The maximum number of notes of a file; further ones are counted under [`MORE`].

@@ -3,15 +3,8 @@
 use std::path::Path;
 
 use super::error::SourceError;
+use super::foreign::without_bom;
 use super::{Format, open_sanctions_csv};
-
-/// UTF-8's byte order mark.
-const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// `head` without a byte order mark.
-pub(super) fn without_bom(head: &[u8]) -> &[u8] {
-    head.strip_prefix(BOM).unwrap_or(head)
-}
 
 /// Returns true if the text begins as markup.
 pub(super) fn is_markup(head: &[u8]) -> bool {

@@ -46,12 +46,13 @@ mod joins;
 mod number;
 mod own;
 mod place;
+mod row;
 mod run;
 mod schema;
 
 pub use self::error::{FieldFault, ReadTransfersError, RowFault};
 pub use self::fields::PlainTimes;
-pub use self::place::RowPlace;
+pub use self::row::RowPlace;
 
 /// A format of transfer files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +124,7 @@ impl FromStr for TransferFormat {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|format| format.as_str() == text);
-        known.ok_or_else(|| TransferFormatError(super::error::excerpt(text)))
+        known.ok_or_else(|| TransferFormatError(super::excerpt::excerpt(text)))
     }
 }
 

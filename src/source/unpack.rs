@@ -1,12 +1,12 @@
 //! Unpacks a file (gzip, bzip2, zstd, zip with one file) and counts its bytes against the bound.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Read, Seek};
 use std::path::Path;
 
 use super::error::SourceError;
 use super::foreign;
+use super::packing::Packing;
 use super::rows::Zstd;
 
 /// The read size, in bytes.
@@ -14,48 +14,6 @@ pub(super) const BUFFER: usize = 64 * 1024;
 
 /// The input of every reader: the inspected head, then the rest.
 pub(super) type Input<'a> = BufReader<Chain<&'a [u8], &'a mut (dyn Read + 'a)>>;
-
-/// The compression of a file, detected by its first bytes, never by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
-    /// RFC 1952, `1f 8b`; several members are read one after the other.
-    Gzip,
-    /// `BZh`; several streams are read one after the other.
-    Bzip2,
-    /// RFC 8878, `28 b5 2f fd`; several frames are read one after the other.
-    Zstd,
-    /// `PK`; must hold exactly one file.
-    Zip,
-}
-
-impl fmt::Display for Packing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Packing {
-    /// The name used in errors and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Bzip2 => "bzip2",
-            Self::Zstd => "zstd",
-            Self::Zip => "zip",
-        }
-    }
-
-    /// Detects the compression, if any.
-    fn detect(head: &[u8]) -> Option<Self> {
-        match head {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
-            _ => None,
-        }
-    }
-}
 
 /// Opens and unpacks `path`, and passes the bytes to `then`.
 pub(super) fn open<T>(

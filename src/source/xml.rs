@@ -11,7 +11,8 @@ use quick_xml::errors::SyntaxError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::error::{Fault, SourceError, excerpt};
+use super::error::{Fault, SourceError};
+use super::excerpt::excerpt;
 use super::unpack::Input;
 use super::{Bounds, Format};
 

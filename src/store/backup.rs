@@ -31,8 +31,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use jiff::Timestamp;
 
 pub use error::BackupError;
-pub use frame::{FORMAT, Header, Size};
+pub use frame::{Header, Size};
 pub use restore::{remove_leftovers, restore};
+
+/// The format of a backup that is written, and the latest one read.
+pub const FORMAT: u32 = 1;
 
 pub(super) use self::frame::{Frame, Reader};
 use self::frame::{MAX_KEY, MAX_VALUE, PART, Writer};

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lists::{chunk_key, decode_version, version_key};
 use super::{Store, StoreError, value};
-use crate::domain::list::{ListId, ListVersion, Row};
-use crate::domain::publication::{Baseline, Mark, RowSpan};
+use crate::domain::list::{Baseline, ListId, ListVersion, Mark, Row, RowSpan};
 
 /// Spans per key.
 const CHUNK: usize = 1000;

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, value};
-use crate::domain::list::{ChangeKind, ListId, ListVersion, ListingChange, RowKey};
+use crate::domain::list::{ChangeKind, ListId, ListVersion, RowKey};
+use crate::domain::list_change::ListingChange;
 use crate::domain::publication::{BackfilledChange, History};
 
 const CHUNK: usize = 1000;
@@ -20,7 +21,7 @@ pub struct StoredChange {
     pub sequence: u32,
     pub list: ListId,
     /// For a backfilled version: the index of the change's publication in
-    /// [`BackfillRecord::publications`](crate::domain::publication::BackfillRecord).
+    /// [`BackfillRecord::publications`](crate::domain::list::BackfillRecord).
     pub publication: Option<u32>,
     pub change: ListingChange,
 }

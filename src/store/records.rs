@@ -1,9 +1,6 @@
 //! Permanent records referenced by answers: snapshots by id, and policies by version.
 
-use super::{Store, StoreError, Tree, value};
-
-/// The longest snapshot id or policy version, in bytes.
-pub const MAX_NAME: usize = 128;
+use super::{MAX_NAME, Store, StoreError, Tree, value};
 
 impl Store {
     /// Saves the bytes of a snapshot id, durably. An existing record is replaced.

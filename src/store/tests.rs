@@ -15,10 +15,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
-    ListingPeriod, NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
+    Baseline, ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion,
+    ListingPeriod, NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, RowSpan, StartBasis,
 };
-use crate::domain::publication::{Baseline, RowSpan, listed_digest};
+use crate::domain::list_change::ListingChange;
+use crate::domain::publication::listed_digest;
 
 pub(super) fn id(text: &str) -> ListId {
     text.parse().unwrap()

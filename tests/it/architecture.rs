@@ -4,6 +4,8 @@
 //! Only what ships is looked at: comments, `#[cfg(test)]` modules at the end of a file and files of
 //! tests are left out, but for the rule on how a file opens.
 
+mod imports;
+
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.

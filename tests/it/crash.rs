@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
-    ListingPeriod, NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingPeriod,
+    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
 };
+use lazaretto::domain::list_change::ListingChange;
 use lazaretto::domain::publication::listed_digest;
 use lazaretto::store::Store;
 

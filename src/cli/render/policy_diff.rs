@@ -15,7 +15,8 @@ const DECISIONS: [v1::Decision; 3] =
 
 /// The differences: settings, rules, then the sample.
 pub fn text(found: &Differences, style: Style) -> String {
-    let versions = [&found.baseline_version, &found.candidate_version].map(|version| or_dash(version));
+    let versions =
+        [&found.baseline_version, &found.candidate_version].map(|version| or_dash(version));
     let mut text = format!("Policy {} -> {}\n", versions[0], versions[1]);
     // The name is in the heading.
     let settings: Vec<_> = found.settings.iter().filter(|setting| setting.key != "name").collect();

@@ -19,16 +19,15 @@ use jiff::{Timestamp, ToSpan};
 use self::reconstruct::reconstruct;
 use self::replay::{Replay, StoredPublication};
 use super::merge::merge_parties;
-use super::{Baseline, Gates, Mark, count, digest, unique};
+use super::{Gates, count, digest, unique};
 use crate::domain::address::Reading;
 use crate::domain::list::{
-    ChangeKind, ListId, ListState, ListVersion, ListingChange, ListingPeriod, Provenance, ReadList,
-    Row, RowKey, StartBasis, UncoveredSpan, begin,
+    BackfillRecord, Baseline, ChangeKind, KnownPublication, ListId, ListState, ListVersion,
+    ListingPeriod, Mark, Provenance, ReadList, Row, RowKey, StartBasis, UncoveredSpan, begin,
 };
+use crate::domain::list_change::ListingChange;
 
-pub use known::{
-    BackfillRecord, BackfilledChange, History, KnownOrigin, KnownPublication, known_publications,
-};
+pub use known::{BackfilledChange, History, known_publications};
 
 /// The maximum of rows times publications to merge: some seconds of work.
 const MAX_STEPS: usize = 100_000_000;

@@ -13,10 +13,12 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::Gates;
-use crate::domain::list::{ChangeKind, ListState, ListVersion, ListingChange, Row, RowKey};
+use crate::domain::list::{
+    Baseline, ChangeKind, ListState, ListVersion, Mark, Row, RowKey, RowSpan,
+};
+use crate::domain::list_change::ListingChange;
 
 /// The longest [`Gates::shrink_window`].
 pub const MAX_SHRINK_WINDOW: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -24,52 +26,6 @@ pub const MAX_SHRINK_WINDOW: SignedDuration = SignedDuration::from_hours(366 * 2
 /// Growth factor after which a list gets a further mark on the same day. It bounds the marks of a
 /// day: 5 million rows are reached from one in 70 steps.
 const GROWTH: (u64, u64) = (5, 4);
-
-/// A version that was in force, with its number of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    pub version: u64,
-    /// When it came into force.
-    pub at: Timestamp,
-    /// When the next version came into force; `None` for the current one.
-    pub until: Option<Timestamp>,
-    /// Its number of listed rows.
-    pub rows: u64,
-}
-
-impl Mark {
-    /// Creates the mark of a new version.
-    pub(super) fn new(version: u64, at: Timestamp, rows: u64) -> Self {
-        Self { version, at, until: None, rows }
-    }
-
-    /// Returns true if it was in force within `window` before `now`. If a clock was set back, errs
-    /// on the side of true.
-    fn is_within(&self, window: SignedDuration, now: Timestamp) -> bool {
-        let begins = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        self.until.is_none_or(|until| until > begins)
-    }
-}
-
-/// When a row came and went, if after the first mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowSpan {
-    /// The index of the row in [`ListState::rows`].
-    pub row: u32,
-    /// The version that first had it; 0 if before the first mark.
-    pub since: u64,
-    /// The version whose publication removed it without force; 0 if none did.
-    pub gone: u64,
-}
-
-/// The reference of the cumulative gate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Baseline {
-    /// In the order of their versions.
-    pub marks: Vec<Mark>,
-    /// In the order of their rows. Rows on every mark, or on none, are left out.
-    pub spans: Vec<RowSpan>,
-}
 
 impl Baseline {
     /// Builds the baseline of a list without a stored one, from the versions that were in force (in

@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Gates, party_name};
-use crate::domain::list::{
-    ChangeKind, ListingChange, ListingPeriod, Party, Row, RowFacts, RowKey, StartBasis,
-};
+use crate::domain::list::{ChangeKind, ListingPeriod, Party, Row, RowFacts, RowKey, StartBasis};
+use crate::domain::list_change::ListingChange;
 use crate::domain::list_change::{
     FieldChange, RecordBudget, change_of_address, changes_of_facts, changes_of_party,
 };

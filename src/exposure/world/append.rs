@@ -44,7 +44,7 @@ impl World {
             self.nodes.find_all(&keys, &mut nodes);
             for (transfer, guesses) in block.iter().zip(nodes.as_chunks().0) {
                 let number = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
-                while self.values.rows.facts.len() < number as usize {
+                while self.values.rows.len() < number as usize {
                     self.values.rows.push(Fact::default(), 0);
                 }
                 self.append_row(number, transfer, guesses);
@@ -163,7 +163,7 @@ impl World {
         nodes: &[Node],
         is_input: bool,
     ) {
-        let id = u32::try_from(self.values.legs.facts.len()).expect("fewer than 2^32 legs");
+        let id = u32::try_from(self.values.legs.len()).expect("fewer than 2^32 legs");
         let amount = leg.amount.map(Amount::from);
         let (Transfer { chain, status, .. }, ends) = (transfer, wrong_end(nodes));
         let (mut fact, units) =

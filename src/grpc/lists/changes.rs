@@ -1,7 +1,8 @@
 //! `ListListingChanges`: pages of what list versions changed, and a change as a message.
 
 use super::{parse_day, parse_list_filter};
-use crate::domain::list::{ListId, ListingChange};
+use crate::domain::list::ListId;
+use crate::domain::list_change::ListingChange;
 use crate::domain::list_change::{ChangedField, FieldChange};
 use crate::engine::{ChangesSince, DatedChange, Engine};
 use crate::grpc::convert::day;

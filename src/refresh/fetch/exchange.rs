@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ureq::http::header::{self, HeaderName, HeaderValue};
 use ureq::http::{Response, StatusCode, Uri};
 
-use super::remote::Headers;
+use super::remote::{Headers, is_same_origin};
 use super::shown_url;
 use crate::refresh::FetchError;
 
@@ -153,21 +153,6 @@ fn has_scheme(location: &str) -> bool {
 fn is_web(uri: &Uri) -> bool {
     matches!(uri.scheme_str(), Some("http" | "https"))
         && uri.host().is_some_and(|it| !it.is_empty())
-}
-
-/// Returns true if two URLs share scheme, host and port.
-pub fn are_of_one_origin(one: &str, other: &str) -> bool {
-    let parsed = one.parse().ok().zip(other.parse().ok());
-    parsed.is_some_and(|(one, other)| is_same_origin(&one, &other))
-}
-
-fn is_same_origin(one: &Uri, other: &Uri) -> bool {
-    let origin = |uri: &Uri| {
-        let host = uri.host().map(str::to_ascii_lowercase);
-        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        (uri.scheme_str().map(str::to_owned), host, uri.port_u16().unwrap_or(usual))
-    };
-    origin(one) == origin(other)
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ureq::http::Uri;
 use ureq::http::header::{HeaderName, HeaderValue};
-
-use super::exchange::are_of_one_origin;
 
 /// The default user agent. OFAC's firewall rejects agents that do not begin with `Mozilla/` and a
 /// digit, or have fewer than 40 characters.
@@ -170,6 +169,21 @@ pub fn parse_user_agent(text: &str) -> Result<String, String> {
         return Err("must be at most 256 characters of plain ASCII".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Returns true if two URLs share scheme, host and port.
+pub fn are_of_one_origin(one: &str, other: &str) -> bool {
+    let parsed = one.parse().ok().zip(other.parse().ok());
+    parsed.is_some_and(|(one, other)| is_same_origin(&one, &other))
+}
+
+pub(super) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
+    let origin = |uri: &Uri| {
+        let host = uri.host().map(str::to_ascii_lowercase);
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        (uri.scheme_str().map(str::to_owned), host, uri.port_u16().unwrap_or(usual))
+    };
+    origin(one) == origin(other)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use super::columns::{ABSENT, Bits, Columns};
 use super::csv_rows::Span;
 use super::error::RowShapeFault;
-use crate::source::error::{Fault, excerpt};
+use crate::source::error::Fault;
+use crate::source::excerpt::excerpt;
 
 /// The wanted values of one object.
 #[derive(Default)]

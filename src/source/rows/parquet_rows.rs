@@ -20,7 +20,7 @@ use parquet::schema::types::Type;
 use super::columns::Columns;
 use super::parquet_schema::{self, SchemaField};
 use crate::domain::transfer::Amount;
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 
 /// The maximum scale of a decimal.
 const MAX_SCALE: usize = 100;

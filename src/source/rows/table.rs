@@ -11,7 +11,7 @@ use super::open::{self, Meter, Opened, Origin};
 use super::parquet_rows::{ParquetFile, ParquetRows};
 use super::recode::{self, ByteOrder, CarriageReturns, Utf16};
 use super::{Bounds, Container, LineCounts, Progress, heading};
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 
 mod readable;
 

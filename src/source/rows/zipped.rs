@@ -8,7 +8,7 @@ use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::RowsError;
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 
 /// Magic bytes of a zip; the second is an empty one.
 pub(super) const MARKS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];

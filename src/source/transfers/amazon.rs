@@ -3,11 +3,10 @@
 //! (`analytics/consumer/schema/btc.md` of
 //! aws-solutions-library-samples/guidance-for-digital-assets-on-aws).
 
-use super::bitcoin::Row;
 use super::error::FieldFault;
 use super::number;
-use crate::source::error::excerpt;
-use crate::source::rows::{Holds, SchemaField, Table};
+use crate::source::excerpt::excerpt;
+use crate::source::rows::{Holds, SchemaField};
 
 /// The unit of the values of inputs and outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,30 +27,13 @@ const COIN: f64 = 100_000_000.0;
 /// floating-point numbers of whole coins. There are fewer than 2^25 bitcoins.
 const MAX_VALUE: f64 = (1 << 26) as f64 * COIN;
 
-/// Returns true if a file has Amazon's form, by the schema of Parquet, or by a value with a point
-/// in the first JSON row.
-pub(super) fn is_published_in(table: &Table<'_>) -> bool {
-    let schema = table.schema();
-    if !schema.is_empty() {
-        let sides =
-            schema.iter().filter(|field| matches!(field.name.as_str(), "inputs" | "outputs"));
-        return sides.into_iter().any(|side| match &side.holds {
-            Holds::Groups(fields) => is_part(fields) && fields.iter().any(is_in_coins),
-            _ => false,
-        });
-    }
-    let row: Option<Row<'_>> = serde_json::from_slice(table.verbatim()).ok();
-    let value = row.as_ref().and_then(Row::value_with_one_address);
-    value.is_some_and(|value| number::small(value).is_none())
-}
-
 /// Returns true if inputs or outputs with these fields have one `address`.
 pub(super) fn is_part(fields: &[SchemaField]) -> bool {
     let has = |name: &str| fields.iter().any(|field| field.name == name);
     has("address") && !has("addresses")
 }
 
-fn is_in_coins(field: &SchemaField) -> bool {
+pub(super) fn is_in_coins(field: &SchemaField) -> bool {
     let has_fraction = matches!(field.holds, Holds::Floats("DOUBLE") | Holds::Decimals(1..));
     field.name == "value" && has_fraction
 }

@@ -11,15 +11,15 @@ use serde_json::value::RawValue;
 
 use super::amazon::{self, Unit};
 use super::error::{FieldFault, RowFault};
-use super::run::ConvertedRow;
+use super::row::ConvertedRow;
 use super::{LeftOut, PlainTimes, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, PartialPosition, Placement, Position, Transfer,
     TxId, TxStatus, UtxoMovement,
 };
-use crate::source::error::excerpt;
-use crate::source::rows::{Columns, json_syntax, optional, required};
+use crate::source::excerpt::excerpt;
+use crate::source::rows::{Columns, Holds, Table, json_syntax, optional, required};
 
 /// Rejects a file without any holder: every answer from it would be clear.
 pub(super) const NAMES_NOBODY: &str = "no input or output names an address, so that nobody would \
@@ -56,6 +56,25 @@ pub(super) static TRANSACTIONS: Columns = Columns {
     ],
     closed: false,
 };
+
+/// Returns true if a file has Amazon's form, by the schema of Parquet, or by a value with a point
+/// in the first JSON row.
+pub(super) fn is_amazon(table: &Table<'_>) -> bool {
+    let schema = table.schema();
+    if !schema.is_empty() {
+        let sides =
+            schema.iter().filter(|field| matches!(field.name.as_str(), "inputs" | "outputs"));
+        return sides.into_iter().any(|side| match &side.holds {
+            Holds::Groups(fields) => {
+                amazon::is_part(fields) && fields.iter().any(amazon::is_in_coins)
+            }
+            _ => false,
+        });
+    }
+    let row: Option<Row<'_>> = serde_json::from_slice(table.verbatim()).ok();
+    let value = row.as_ref().and_then(Row::value_with_one_address);
+    value.is_some_and(|value| number::small(value).is_none())
+}
 
 /// A transaction; null equals absent.
 #[derive(Deserialize)]

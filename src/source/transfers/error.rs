@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{RowPlace, TransferFormat};
 use crate::domain::transfer::TransferError;
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 use crate::source::rows::{Place, RowShapeFault, RowsError};
 
 /// Why a file of transfers could not be read to its end.

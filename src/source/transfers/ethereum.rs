@@ -5,14 +5,14 @@
 
 use super::error::{FieldFault, RowFault};
 use super::joins::{Blocks, Receipt, Receipts};
-use super::run::ConvertedRow;
+use super::row::ConvertedRow;
 use super::{LeftOut, PlainTimes, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
     Placement, Position, Transfer, TxId, TxStatus,
 };
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 use crate::source::rows::{Cells, Columns, optional, required};
 
 /// The largest index of a log or trace: it is doubled, and two are added.

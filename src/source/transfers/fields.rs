@@ -9,7 +9,7 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     Amount, Holder, MAX_HEIGHT, MAX_NAME, MAX_TIME, MAX_TX_INDEX, TxId, TxStatus,
 };
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 
 /// How a time without a time zone, such as `2022-11-28 00:00:11`, is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

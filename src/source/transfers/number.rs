@@ -3,7 +3,7 @@
 
 use super::error::FieldFault;
 use crate::domain::transfer::Amount;
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 
 /// The most decimals of an asset: 10^77 is the largest power of ten below 2^256.
 pub(super) const MAX_DECIMALS: u8 = 77;

@@ -7,14 +7,14 @@
 use super::error::{FieldFault, RowFault};
 use super::fields;
 use super::number::{self, Decimal, MAX_DECIMALS, ParsedNumber};
-use super::run::ConvertedRow;
+use super::row::ConvertedRow;
 use super::{AssetDecimals, PlainTimes, RowPlace};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Movement, MovementKind, Position, Transfer, TxId, TxStatus,
 };
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 use crate::source::rows::{Cells, Columns, optional, required};
 
 const CHAIN: usize = 0;

@@ -3,30 +3,10 @@
 
 use super::bitcoin::Bitcoin;
 use super::ethereum::{self, Context};
+use super::row::RowPlace;
 use super::{PlainTimes, fields};
-use crate::domain::chain::Chain;
 use crate::domain::transfer::{MovementKind, TxId};
 use crate::source::rows::{Cells, Columns};
-
-/// The readable part of an invalid row's place. Each field is read independently of faults in the
-/// others. For a row that cannot be split, only values that hold for every row of the file are
-/// known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RowPlace {
-    pub chain: Option<Chain>,
-    /// The height of its block.
-    pub height: Option<u64>,
-    /// Time of its block, in Unix seconds.
-    pub time: Option<u64>,
-    pub tx: Option<TxId>,
-    /// Its place in its transaction, as [`Position::index`]: 0 for the transaction's own value,
-    /// 1 + 2n for log n, 2 + 2n for trace n.
-    ///
-    /// [`Position::index`]: crate::domain::transfer::Position::index
-    pub index: Option<u32>,
-    /// The kind of movement; `None` if it may be any kind of the format.
-    pub kind: Option<MovementKind>,
-}
 
 /// The values of a row by the names of their columns.
 struct Row<'a> {

@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::amazon::{self, Unit};
+use super::amazon::Unit;
 use super::bitcoin::{self, Bitcoin};
 use super::error::{FieldFault, ReadTransfersError, RowFault};
 use super::ethereum::{self, Context};
 use super::joins::{Blocks, Receipts};
 use super::own::{self, Own};
+use super::row::ConvertedRow;
 use super::{
-    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, RowPlace,
-    TransferFormat, place, schema,
+    AssetDecimals, BATCH, ReadReport, ReadSettings, Reject, RejectSink, RowPlace, TransferFormat,
+    place, schema,
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
-use crate::source::error::excerpt;
+use crate::source::excerpt::excerpt;
 use crate::source::rows::{Columns, Origin, Progress, Table};
 
 /// The maximum number of skipped or rejected rows before `sink` is called to report progress.
@@ -50,12 +51,6 @@ impl Batch {
     fn take(&mut self) -> Vec<Transfer> {
         std::mem::replace(self, Self::new()).transfers
     }
-}
-
-#[expect(clippy::large_enum_variant, reason = "nearly every row is a transfer, and none is kept")]
-pub(super) enum ConvertedRow {
-    Transfer(Transfer),
-    LeftOut(LeftOut),
 }
 
 type Sink<'a> = &'a mut dyn FnMut(Vec<Transfer>, Progress) -> Result<(), ReadTransfersError>;
@@ -96,7 +91,7 @@ fn marks(format: TransferFormat) -> &'static [&'static str] {
 
 fn tell_format(table: &Table<'_>, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
     let has = |mark: &&str| table.names().iter().any(|name| name == mark);
-    let is_amazon = amazon::is_published_in(table);
+    let is_amazon = bitcoin::is_amazon(table);
     let fits = |format: &TransferFormat| match format {
         TransferFormat::BitcoinTransactions if is_amazon => false,
         TransferFormat::AwsBitcoinTransactions if !is_amazon => false,

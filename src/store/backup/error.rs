@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::{SCHEMA, StoreError};
-use super::frame::FORMAT;
+use super::FORMAT;
 
 /// Why a backup could not be made, read or restored.
 #[derive(Debug, thiserror::Error)]

@@ -27,12 +27,10 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
 use super::super::SCHEMA;
+use super::FORMAT;
 use super::error::BackupError;
 
 const MAGIC: [u8; 16] = *b"LAZARETTO BACKUP";
-
-/// The format written, and the latest one read.
-pub const FORMAT: u32 = 1;
 
 /// The longest body of a header, in bytes.
 const MAX_HEADER: usize = 4096;

@@ -2,7 +2,8 @@
 //! before is kept.
 
 use super::*;
-use crate::domain::publication::{BackfillRecord, BackfilledChange, KnownOrigin, KnownPublication};
+use crate::domain::list::{BackfillRecord, KnownOrigin, KnownPublication};
+use crate::domain::publication::BackfilledChange;
 use crate::store::PastState;
 use crate::store::verify::OpaqueRecord;
 

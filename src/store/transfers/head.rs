@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::Span;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainState, CoveredSpans, Gap, Spans};
 use crate::domain::transfer::{Asset, MovementKind, Placement, Position, Transfer};
+
+/// The least and the greatest.
+pub(super) type Span = (u64, u64);
 
 /// The greatest positions of a chain by kind of movement, including retracted rows: no row beyond
 /// them can be stored already.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::heads::Ledger;
 use super::super::{StoreError, value};
-use super::head::Tops;
+use super::head::{Span, Tops};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Conflict, Replacement, RetractionRecord, Settlement, TransferState};
 use crate::domain::transfer::{MovementKind, Transfer};
@@ -54,9 +54,6 @@ pub(super) struct Summary {
     /// The times of the rows without a position.
     pub unpositioned_times: Option<Span>,
 }
-
-/// The least and the greatest.
-pub(super) type Span = (u64, u64);
 
 fn widen(span: &mut Option<Span>, value: u64) {
     *span = Some(span.map_or((value, value), |(least, most)| (least.min(value), most.max(value))));

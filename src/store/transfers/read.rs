@@ -5,7 +5,8 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, PoisonError};
 
 use super::super::{Store, StoreError, pieces, value};
-use super::log::{self, Segment, Span};
+use super::head::Span;
+use super::log::{self, Segment};
 use super::{Clock, Tops, codec, segment_key};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::TransferState;

@@ -5,7 +5,7 @@ use super::{
     Address, AddressError, EncodingError, confusables, is_certain, normalization, parse_known_form,
     spelling,
 };
-use crate::domain::address::bech32;
+use crate::domain::address::bech32_forms;
 
 /// The shortest word that may be an address.
 const MIN_WORD: usize = 20;
@@ -126,7 +126,7 @@ fn clue_in_run(run: &str) -> Option<Clue> {
         | EncodingError::Bech32Length(_)
         | EncodingError::Bech32Variant
         | EncodingError::Bech32Padding
-        | EncodingError::Bech32Payload => bech32::has_known_prefix(run),
+        | EncodingError::Bech32Payload => bech32_forms::has_known_prefix(run),
         _ => true,
     };
     let fault = if encoding_error == EncodingError::NoShape {

@@ -1,54 +1,13 @@
 //! The known publications of a list: those loaded in their time, and those backfilled.
 
-use std::fmt;
-
-use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 
-use crate::domain::list::{ListKind, ListVersion, ListingChange, Provenance};
+use crate::domain::list::{KnownOrigin, KnownPublication, ListVersion};
+use crate::domain::list_change::ListingChange;
 use crate::domain::publication::{Gate, utc_day};
 
-/// Provenance of a past publication.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KnownOrigin {
-    /// Loaded in its time, as this version number of the list, from 1 on.
-    Version(u64),
-    /// Backfilled from a file of this name.
-    File(String),
-}
-
-/// A publication of a list's past.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownPublication {
-    /// The stated publication day.
-    pub published: Option<Date>,
-    /// The day from which its added rows count.
-    pub day: Date,
-    /// The day from which it was in force and its missing rows no longer count. Later than `day` if
-    /// it was forced over a later publication.
-    pub ends: Date,
-    /// The kind of the list at that time.
-    pub kind: ListKind,
-    /// [`digest`](super::digest()) of its content.
-    pub digest: [u8; 32],
-    pub origin: KnownOrigin,
-}
-
-/// The record of a backfill in its version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackfillRecord {
-    /// Provenance of the listed rows.
-    pub standing: Provenance,
-    pub rows_loaded_at: Timestamp,
-    /// The gates overridden for them and the reason; empty if none were.
-    pub rows_force_reason: String,
-    /// All known publications, in order. The version's changes refer to them by index.
-    pub publications: Vec<KnownPublication>,
-}
-
 /// A change of a backfilled version, and the index of its publication in
-/// [`BackfillRecord::publications`].
+/// [`crate::domain::list::BackfillRecord::publications`].
 pub type BackfilledChange = (u32, ListingChange);
 
 /// The known publications of a list with their changes, in order.
@@ -117,15 +76,6 @@ impl KnownPublication {
             kind: version.kind,
             digest: version.digest,
             origin: KnownOrigin::Version(number),
-        }
-    }
-}
-
-impl fmt::Display for KnownOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version(number) => write!(f, "version {number} of the list"),
-            Self::File(name) => f.write_str(name),
         }
     }
 }

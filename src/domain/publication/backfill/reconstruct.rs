@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use crate::domain::list::{ChangeKind, ListState, ListingChange, Party, RowFacts, RowKey};
+use crate::domain::list::{ChangeKind, ListState, Party, RowFacts, RowKey};
+use crate::domain::list_change::ListingChange;
 use crate::domain::list_change::{ChangedField, FieldChange};
 use crate::domain::publication::quarantine::meaning;
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use jiff::civil::Date;
 
 use super::reconstruct::Reconstructed;
-use super::{
-    BackfillRefused, Dated, FileOutcome, KnownOrigin, KnownPublication, ReplayedPublication,
+use super::{BackfillRefused, Dated, FileOutcome, ReplayedPublication};
+use crate::domain::list::{
+    ChangeKind, KnownOrigin, KnownPublication, ListKind, Party, Row, RowFacts, RowKey,
 };
-use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
+use crate::domain::list_change::ListingChange;
 use crate::domain::publication::merge::{Merge, merge_parties, merge_rows, missing};
 use crate::domain::publication::quarantine::rewritten;
 use crate::domain::publication::{Gates, spelt_now};

@@ -1,5 +1,6 @@
 //! A list that is taken away piece by piece: each piece passes a gate that looks at one publication.
 
+use crate::domain::list::RowSpan;
 use jiff::SignedDuration;
 
 use super::*;
