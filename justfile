@@ -28,6 +28,10 @@ typos *ARGS:
 bench *ARGS:
     cargo bench --bench screening -- {{ARGS}}
 
+# Instructions of a clean call against the committed figures; `--update` writes them anew
+instructions *ARGS:
+    cargo --config .ci/instructions.toml bench --profile dev --bench screening -- --gate {{ARGS}}
+
 # Every check of the chart; `just chart --update` writes anew what is generated
 chart *ARGS:
     helm/check.py {{ARGS}}

@@ -8,7 +8,8 @@
 //!
 //! `cargo bench --bench screening`; with `-- --quick` a smoke run without gates; with `-- --labelled`
 //! only the store in which ten million addresses have an exposure; with `-- --secured` all servers
-//! with TLS, and ours with identities, metrics and limits besides.
+//! with TLS, and ours with identities, metrics and limits besides; with `-- --gate` only the
+//! instructions of a clean call against the committed figures, which `--update` writes anew.
 
 #[path = "screening/addresses.rs"]
 mod addresses;
@@ -18,6 +19,8 @@ mod client;
 mod constant;
 #[path = "screening/counter.rs"]
 mod counter;
+#[path = "screening/gate.rs"]
+mod gate;
 #[path = "screening/labelled.rs"]
 mod labelled;
 #[path = "screening/report.rs"]
@@ -108,6 +111,13 @@ fn main() {
     let size = if has("--labelled") { Size { stores: &[], ..size } } else { size };
     let size = if has("--secured") { Size { stores: &[1_000], labelled: 0, ..size } } else { size };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    if has("--gate") {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let is_within =
+            runtime.expect("a runtime").block_on(gate::run(folder.path(), has("--update")));
+        drop(folder);
+        std::process::exit(i32::from(!is_within));
+    }
     runtime.expect("a runtime").block_on(bench(size, has("--secured")));
 }
 
