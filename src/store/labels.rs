@@ -114,7 +114,7 @@ impl Store {
         for (number, chunk) in (0..).zip(chunks) {
             lengths.push(chunk.len() as u64);
             let key = key(BASE, generation, number);
-            pieces::write(&self.labels, &key, &seal(&key, chunk))?;
+            pieces::write(&self.labels, &key, &seal(&key, chunk), pieces::LARGE)?;
         }
         self.sync()?;
         Ok(lengths)
@@ -134,7 +134,7 @@ impl Store {
             let mut batch = sled::Batch::default();
             for (number, delta) in (first..).zip(deltas) {
                 let key = key(DELTA, generation, number);
-                for (key, piece) in pieces::cut(&key, &seal(&key, delta.clone())) {
+                for (key, piece) in pieces::cut(&key, &seal(&key, delta.clone()), pieces::LARGE) {
                     batch.insert(key, piece);
                 }
             }

@@ -1,20 +1,27 @@
-//! Stores labels and small segments in pieces under one fast checksum, which the caller keeps.
+//! Cuts values into pieces under numbered keys.
 //!
-//! The checksum is XXH3 in 64 bits. It detects damage but not forgery, and is an order of magnitude
+//! Lists, records and heads seal a value with SHA-256 first ([`value`]). Labels and segments have a
+//! checksum of XXH3 in 64 bits. It detects damage but not forgery, and is an order of magnitude
 //! faster than SHA-256, which lists use: labels and transfers are read back by the gigabyte at
 //! every start. An attacker who can change a value in the database can also seal it again.
 //!
-//! Pieces have 6 KiB (docs/benchmarks.md has the measurements). sled splits a leaf at more than 16
-//! values whatever their size, and rewrites a leaf after ten changes, so larger pieces gain little.
-//! 19 values (a leaf that absorbed a small neighbour) of 6 KiB are 117 KB, below the 128 KiB beyond
+//! sled splits a leaf at more than 16 values whatever their size, and rewrites a leaf after ten
+//! changes, so pieces above 6 KiB gain little (docs/benchmarks.md has the measurements). A leaf that
+//! absorbed a small neighbour has 19 values: of 6 KiB they are 117 KB, below the 128 KiB beyond
 //! which sled makes a separate file.
 
 use twox_hash::XxHash3_64;
 
 use super::{StoreError, Tree, value};
 
-/// The maximum size of a piece in bytes.
-pub(super) const PIECE: usize = 6 * 1024;
+/// The bytes of a piece of a sealed value.
+pub(super) const SMALL: usize = 4 * 1024;
+
+/// The bytes of a piece of labels and segments.
+pub(super) const LARGE: usize = 6 * 1024;
+
+/// Bytes of a piece's number at the end of its key.
+pub(super) const NUMBER: usize = 4;
 
 /// The checksum of a value under `key`.
 pub(super) fn checksum(key: &[u8], bytes: &[u8]) -> u64 {
@@ -22,13 +29,17 @@ pub(super) fn checksum(key: &[u8], bytes: &[u8]) -> u64 {
 }
 
 /// The pieces of a value with their keys.
-pub(super) fn cut<'a>(key: &'a [u8], bytes: &'a [u8]) -> impl Iterator<Item = (Vec<u8>, &'a [u8])> {
-    (0_u32..).zip(bytes.chunks(PIECE)).map(|(number, piece)| (numbered(key, number), piece))
+pub(super) fn cut<'a>(
+    key: &'a [u8],
+    bytes: &'a [u8],
+    size: usize,
+) -> impl Iterator<Item = (Vec<u8>, &'a [u8])> {
+    (0_u32..).zip(bytes.chunks(size)).map(|(number, piece)| (numbered(key, number), piece))
 }
 
 /// Writes a value in pieces. There must be none under the key.
-pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-    for (key, piece) in cut(key, bytes) {
+pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8], size: usize) -> Result<(), StoreError> {
+    for (key, piece) in cut(key, bytes, size) {
         tree.insert(key, piece).map_err(StoreError::engine("writing a piece"))?;
     }
     Ok(())

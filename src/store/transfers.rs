@@ -159,7 +159,7 @@ impl Store {
             let weight = part.iter().map(|row| weight_of(row)).sum();
             let place = (!is_small(part.len(), weight)).then_some(end);
             match place {
-                None => pieces::write(&self.segments, &key, &packed)?,
+                None => pieces::write(&self.segments, &key, &packed, pieces::LARGE)?,
                 Some(place) => {
                     self.segment_file.write(place, &packed)?;
                     end += packed.len() as u64;

@@ -1,19 +1,13 @@
-//! Values with a checksum, whole or in pieces.
+//! Values sealed with SHA-256, whole or in pieces, and their stored forms.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::pieces::{self, NUMBER, SMALL};
 use super::{StoreError, Tree};
 
-/// The maximum bytes of a value per key. Sixteen of them, a leaf of sled's, stay well below the 128
-/// KiB beyond which sled makes a separate file.
-const PIECE: usize = 4096;
-
 const CHECKSUM: usize = 8;
-
-/// Bytes of a value's piece number at the end of its key.
-pub(super) const NUMBER: usize = 4;
 
 /// Prepends the checksum to a value stored under `key`.
 pub(super) fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {
@@ -59,12 +53,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 
 /// Writes a value in pieces. There must be none under the key.
 pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-    for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
-        let mut piece_key = key.to_vec();
-        piece_key.extend_from_slice(&(number as u32).to_be_bytes());
-        tree.insert(piece_key, piece).map_err(StoreError::engine("writing a value"))?;
-    }
-    Ok(())
+    pieces::write(tree, key, &seal(key, bytes), SMALL)
 }
 
 /// Adds to `batch` the replacement of the value in pieces under `key`, if any.
@@ -75,8 +64,8 @@ pub(super) fn replace(
     bytes: &[u8],
 ) -> Result<(), StoreError> {
     remove_in(tree, batch, key)?;
-    for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
-        batch.insert([key, &(number as u32).to_be_bytes()].concat(), piece);
+    for (key, piece) in pieces::cut(key, &seal(key, bytes), SMALL) {
+        batch.insert(key, piece);
     }
     Ok(())
 }

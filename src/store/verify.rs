@@ -13,7 +13,7 @@ use serde::Serialize;
 use self::contents::Contents;
 use super::backup::{BackupError, Frame, Header, Reader, Size, TREES};
 use super::heads::{self, Heads};
-use super::{SCHEMA, SCHEMA_KEY, Store, StoreError, value};
+use super::{SCHEMA, SCHEMA_KEY, Store, StoreError, pieces, value};
 
 /// The maximum number of reported problems; further ones are only counted.
 const MAX_PROBLEMS: usize = 100;
@@ -209,7 +209,7 @@ impl<'a> Verifier<'a> {
 
     /// Adds a piece of a value; a piece of another value completes the previous one.
     fn piece(&mut self, tree: &'static str, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        let Some((value_key, _)) = key.split_last_chunk::<{ value::NUMBER }>() else {
+        let Some((value_key, _)) = key.split_last_chunk::<{ pieces::NUMBER }>() else {
             return Err(value::corrupt(tree, key, "the key is too short"));
         };
         if self.open.as_ref().is_some_and(|open| open.key != value_key) {

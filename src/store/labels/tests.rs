@@ -67,7 +67,8 @@ fn what_a_killed_write_left_goes() {
         }
         let before = store.labels.len();
         for (kind, generation) in [(BASE, 2), (DELTA, 2), (BASE, 0), (DELTA, 0), (BASE, 7)] {
-            pieces::write(&store.labels, &key(kind, generation, 0), &[9; 9999]).unwrap();
+            pieces::write(&store.labels, &key(kind, generation, 0), &[9; 9999], pieces::LARGE)
+                .unwrap();
         }
         drop(store);
         let store = open(dir.path());

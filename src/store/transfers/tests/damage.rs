@@ -136,9 +136,9 @@ fn what_killed_changes_left_goes() {
     append(&store, 0..1000);
     append(&store, 1000..2000);
     // Pieces without a header; a superseded segment whose pieces are still there.
-    pieces::write(&store.segments, &segment_key(2), &[7; 20_000]).unwrap();
+    pieces::write(&store.segments, &segment_key(2), &[7; 20_000], pieces::LARGE).unwrap();
     store.segment_file.write(store.log().file_end, &[7; 20_000]).unwrap();
-    pieces::write(&store.segments, &segment_key(9), &[7; 20_000]).unwrap();
+    pieces::write(&store.segments, &segment_key(9), &[7; 20_000], pieces::LARGE).unwrap();
     let garbage = numbered(log::GARBAGE, 77);
     value::write(&store.transfers, &garbage, &[]).unwrap();
     let pieces = store.segments.len();
