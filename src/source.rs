@@ -31,6 +31,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use self::assembly::Assembled;
+use self::unpack::{Bounded, Failure};
 use crate::domain::list::{FileReport, ReadList};
 
 mod assembly;
@@ -53,11 +54,14 @@ mod packing;
 mod plain;
 mod report;
 pub mod rows;
+#[cfg(test)]
+mod slow;
 mod sniff;
 mod tagpack;
 pub mod transfers;
 mod unpack;
 mod xml;
+mod zstd;
 
 pub use self::csv_form::{CsvHead, write_csv};
 pub use self::error::{Fault, Position, SourceError};
@@ -257,11 +261,10 @@ fn read_bytes(
     asked: ReadOptions<'_>,
     bounds: &Bounds,
 ) -> Result<ParsedFile, SourceError> {
-    let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
-    let result = read_metered(&mut bytes, asked, bounds);
-    // Parsers report read failures in their own way, or take them for the end.
-    if let Some(failure) = bytes.failure() {
-        return Err(failure);
+    let (failure, limit) = (Failure::default(), bounds.max_decompressed);
+    let result = read_bounded(&mut Bounded::new(bytes, limit, failure.clone()), asked, bounds);
+    if let Some(failure) = failure.take() {
+        return Err(failure.of_list(packing, limit));
     }
     let (format, Assembled { list, rows, notes }) = result?;
     let (parties, published) = (list.parties.len() as u64, list.published);
@@ -269,8 +272,8 @@ fn read_bytes(
     Ok(ParsedFile { list, report: FileReport { format, packing, rows, parties, published, notes } })
 }
 
-fn read_metered(
-    bytes: &mut unpack::Metered<'_>,
+fn read_bounded(
+    bytes: &mut Bounded<&mut dyn Read>,
     asked: ReadOptions<'_>,
     bounds: &Bounds,
 ) -> Result<(Format, Assembled), SourceError> {
@@ -323,14 +326,14 @@ fn read_metered(
 /// Fails if the file cannot be read or unpacked, or its header cannot be read.
 pub fn with_included_header(path: &Path, bounds: &Bounds) -> Result<Option<File>, SourceError> {
     unpack::open(path, |bytes, packing| {
-        let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
-        let copied = copy_with_header(&mut bytes, path);
-        bytes.failure().map_or(copied, Err)
+        let (failure, limit) = (Failure::default(), bounds.max_decompressed);
+        let copied = copy_with_header(&mut Bounded::new(bytes, limit, failure.clone()), path);
+        failure.take().map_or(copied, |failure| Err(failure.of_list(packing, limit)))
     })
 }
 
 fn copy_with_header(
-    bytes: &mut unpack::Metered<'_>,
+    bytes: &mut Bounded<&mut dyn Read>,
     path: &Path,
 ) -> Result<Option<File>, SourceError> {
     let mut head = Vec::new();

@@ -14,6 +14,8 @@ use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{RowFacts, RowKey};
 
+const FORMAT: Format = Format::JsonLines;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -41,11 +43,11 @@ struct Line {
 
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
-    let mut lines = Lines::new(input, Format::JsonLines, bounds);
+    let mut lines = Lines::new(Box::new(input), bounds.max_record);
     let mut published = None;
     let mut rows = None;
     let mut first = true;
-    while let Some((_, line)) = lines.next()? {
+    while let Some((number, line)) = lines.next(FORMAT)? {
         if line.trim().is_empty() {
             continue;
         }
@@ -55,9 +57,10 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
             row(line).and_then(|row| row.add(&mut list, bounds))
         };
         first = false;
-        taken.map_err(|fault| lines.fault(fault))?;
+        taken.map_err(|fault| fault.at_line(FORMAT, number))?;
     }
-    check_count(rows, &list).map_err(|fault| lines.fault(fault))?;
+    let end = lines.number() + 1;
+    check_count(rows, &list).map_err(|fault| fault.at_line(FORMAT, end))?;
     Ok(list.finish(published))
 }
 

@@ -70,13 +70,13 @@ struct Wallet {
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut entities =
         Entities { bounds, wallets: Vec::new(), held: HashMap::new(), size: 0, rows: 0 };
-    let mut lines = Lines::new(input, Format::OpenSanctions, bounds);
-    while let Some((number, line)) = lines.next()? {
+    let mut lines = Lines::new(Box::new(input), bounds.max_record);
+    while let Some((number, line)) = lines.next(Format::OpenSanctions)? {
         if line.trim().is_empty() {
             continue;
         }
         let taken = entities.read(number, line);
-        taken.map_err(|fault| lines.fault(fault))?;
+        taken.map_err(|fault| fault.at_line(Format::OpenSanctions, number))?;
     }
     entities.assemble()
 }

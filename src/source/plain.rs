@@ -12,8 +12,8 @@ use crate::domain::list::{RowFacts, RowKey, UNATTRIBUTED};
 /// supported.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
-    let mut lines = Lines::new(input, Format::Plain, bounds);
-    while let Some((number, line)) = lines.next()? {
+    let mut lines = Lines::new(Box::new(input), bounds.max_record);
+    while let Some((number, line)) = lines.next(Format::Plain)? {
         if line.starts_with('#') || line.trim().is_empty() {
             continue;
         }
@@ -27,7 +27,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
         list.row(key, RowFacts::default()).map_err(at)?;
     }
     if list.seen() > 0 {
-        list.party(UNATTRIBUTED).map_err(|fault| lines.fault(fault))?;
+        list.party(UNATTRIBUTED).map_err(|fault| fault.at_line(Format::Plain, lines.number()))?;
     }
     Ok(list.finish(None))
 }

@@ -7,18 +7,14 @@ mod csv_rows;
 mod error;
 mod heading;
 mod json_rows;
-mod lines;
 mod open;
 mod parquet_rows;
 mod parquet_schema;
 mod recode;
-#[cfg(test)]
-mod slow;
 mod table;
 mod zipped;
 
 pub(super) use json_rows::syntax as json_syntax;
-pub(super) use open::Zstd;
 
 pub use columns::{Cells, Column, Columns, MAX_COLUMNS, optional, required};
 pub use counts::{LineCountError, LineCounts};

@@ -1,13 +1,15 @@
-//! Unpacks a file (gzip, bzip2, zstd, zip with one file) and counts its bytes against the bound.
+//! Unpacks bytes (gzip, bzip2, zstd, zip with one file) and counts them against the bound.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Read, Seek};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::error::SourceError;
 use super::foreign;
 use super::packing::Packing;
-use super::rows::Zstd;
+use super::zstd::Zstd;
 
 /// The read size, in bytes.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -25,11 +27,21 @@ pub(super) fn open<T>(
     let mut file = BufReader::with_capacity(BUFFER, file);
     let packing = Packing::detect(file.fill_buf().map_err(failed)?);
     match packing {
-        None => then(&mut file, packing),
-        Some(Packing::Gzip) => then(&mut flate2::bufread::MultiGzDecoder::new(file), packing),
-        Some(Packing::Bzip2) => then(&mut bzip2::bufread::MultiBzDecoder::new(file), packing),
-        Some(Packing::Zstd) => then(&mut Zstd::new(file), packing),
         Some(Packing::Zip) => then(&mut only_file(&mut zip_archive(file)?)?, packing),
+        packing => then(&mut decoder(packing, file), packing),
+    }
+}
+
+/// Decodes compressed bytes. A zip passes as it is: it is opened by its parts.
+pub(super) fn decoder<'a, R: Read + 'a>(
+    packing: Option<Packing>,
+    bytes: BufReader<R>,
+) -> Box<dyn Read + 'a> {
+    match packing {
+        Some(Packing::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
+        Some(Packing::Bzip2) => Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)),
+        Some(Packing::Zstd) => Box::new(Zstd::new(bytes)),
+        Some(Packing::Zip) | None => Box::new(bytes),
     }
 }
 
@@ -60,49 +72,67 @@ fn zip_error(error: zip::result::ZipError) -> SourceError {
     SourceError::Unpack { packing: Packing::Zip, source: io::Error::other(error) }
 }
 
-/// Counts the unpacked bytes, stops at the bound, and keeps the read error, which a parser's error
-/// would hide.
-pub(super) struct Metered<'a> {
-    inner: &'a mut dyn Read,
-    packing: Option<Packing>,
-    limit: u64,
-    taken: u64,
-    failure: Option<SourceError>,
+/// Why reading failed.
+#[derive(Debug)]
+pub(super) enum ReadFailure {
+    /// There are more bytes than the bound.
+    TooLarge,
+    /// The bytes cannot be read, or the compressed data are damaged or truncated.
+    Broken(io::Error),
 }
 
-impl<'a> Metered<'a> {
-    pub(super) fn new(inner: &'a mut dyn Read, packing: Option<Packing>, limit: u64) -> Self {
-        Self { inner, packing, limit, taken: 0, failure: None }
-    }
-
-    /// Returns the read error, if any.
-    pub(super) fn failure(&mut self) -> Option<SourceError> {
-        self.failure.take()
-    }
-}
-
-impl Read for Metered<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let again = || io::Error::other("reading failed before");
-        if self.failure.is_some() {
-            return Err(again());
+impl ReadFailure {
+    pub(super) fn of_list(self, packing: Option<Packing>, limit: u64) -> SourceError {
+        match (self, packing) {
+            (Self::TooLarge, _) => SourceError::TooLarge(limit),
+            (Self::Broken(source), Some(packing)) => SourceError::Unpack { packing, source },
+            (Self::Broken(source), None) => SourceError::Read(source),
         }
-        match self.inner.read(buf) {
-            Ok(count) => {
-                self.taken += count as u64;
-                if self.taken <= self.limit {
+    }
+}
+
+/// Keeps why reading failed: a parser's error would hide it, or take it for the end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failure(Rc<RefCell<Option<ReadFailure>>>);
+
+impl Failure {
+    pub(super) fn take(&self) -> Option<ReadFailure> {
+        self.0.borrow_mut().take()
+    }
+}
+
+/// Counts the unpacked bytes and stops at the bound.
+pub(super) struct Bounded<R> {
+    inner: R,
+    left: u64,
+    failure: Failure,
+    has_failed: bool,
+}
+
+impl<R: Read> Bounded<R> {
+    pub(super) fn new(inner: R, limit: u64, failure: Failure) -> Self {
+        Self { inner, left: limit, failure, has_failed: false }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.has_failed {
+            return Err(io::Error::other("reading failed before"));
+        }
+        let failure = match self.inner.read(buf) {
+            Ok(count) => match self.left.checked_sub(count as u64) {
+                Some(left) => {
+                    self.left = left;
                     return Ok(count);
                 }
-                self.failure = Some(SourceError::TooLarge(self.limit));
-            }
+                None => ReadFailure::TooLarge,
+            },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(source) => {
-                self.failure = Some(match self.packing {
-                    Some(packing) => SourceError::Unpack { packing, source },
-                    None => SourceError::Read(source),
-                });
-            }
-        }
-        Err(again())
+            Err(error) => ReadFailure::Broken(error),
+        };
+        self.has_failed = true;
+        *self.failure.0.borrow_mut() = Some(failure);
+        Err(io::Error::other("the input cannot be read"))
     }
 }

@@ -9,8 +9,8 @@ use std::io;
 use memchr::{memchr, memchr_iter};
 
 use super::error::RowShapeFault;
-use super::lines::{LineError, Lines};
 use super::{LineBreaks, LineCounts};
+use crate::source::lines::{LineError, Lines};
 
 /// The span of a field in the text of its record.
 pub(super) type Span = (usize, usize);

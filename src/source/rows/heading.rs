@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::lines::Lines;
+use crate::source::lines::Lines;
 
 /// Possible delimiters, the most usual first.
 const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];

@@ -1,16 +1,15 @@
 //! Opens a file, unpacks it by its magic bytes, and counts its bytes against the bound.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-
 use super::{RowsError, zipped};
 use crate::source::foreign::COMPOUND;
+use crate::source::packing::Packing;
+use crate::source::unpack::{Bounded, Failure, ReadFailure, decoder};
 
 /// The read size, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -51,8 +50,12 @@ pub(super) enum Opened {
 #[derive(Clone)]
 pub(super) struct Meter {
     stored: Rc<Cell<u64>>,
-    failure: Rc<RefCell<Option<RowsError>>>,
     total: Option<u64>,
+    failure: Failure,
+    /// The path, the name of the data and the bound, for errors.
+    path: String,
+    what: &'static str,
+    limit: u64,
 }
 
 impl Meter {
@@ -68,7 +71,11 @@ impl Meter {
 
     /// Returns the read error, if any.
     pub(super) fn failure(&self) -> Option<RowsError> {
-        self.failure.borrow_mut().take()
+        let path = self.path.clone();
+        Some(match self.failure.take()? {
+            ReadFailure::TooLarge => RowsError::TooLarge { path, limit: self.limit },
+            ReadFailure::Broken(source) => RowsError::Read { path, what: self.what, source },
+        })
     }
 }
 
@@ -96,7 +103,8 @@ pub(super) fn open(
     let mut bytes = BufReader::with_capacity(BUFFER, counted);
     let head = bytes.fill_buf().map_err(failed)?;
     let unfit = |what: &str| RowsError::Unfit { path: shown.clone(), what: what.to_owned() };
-    let is_zip = zipped::MARKS.iter().any(|mark| head.starts_with(mark));
+    let packing = Packing::detect(head);
+    let is_zip = packing == Some(Packing::Zip);
     if part.is_some() && !is_zip {
         return Err(unfit("it is no zip, of which --part names a file"));
     }
@@ -107,40 +115,35 @@ pub(super) fn open(
     if head.starts_with(COMPOUND) {
         return Err(unfit("an old Excel workbook (.xls), which is not read: save it as CSV UTF-8"));
     }
-    let (what, unpacked) = if is_zip {
+    let (packing, unpacked) = if is_zip {
         let what = "a zip is read from wherever its parts stand: give a file, not a stream";
         let file = again.ok_or_else(|| unfit(what))?;
         stored.set(0);
         let count = Rc::clone(&stored);
         let count = move |read| count.set(count.get() + read);
-        let member = BufReader::with_capacity(BUFFER, zipped::open(file, &shown, part, count)?);
-        match unpack(member).map_err(failed)? {
-            ("the file", unpacked) => ("the zip", unpacked),
-            packed => packed,
-        }
+        let member = zipped::open(file, &shown, part, count)?;
+        let mut member = BufReader::with_capacity(BUFFER, member);
+        let packing = Packing::detect(member.fill_buf().map_err(failed)?);
+        (packing, decoder(packing, member))
     } else {
-        unpack(bytes).map_err(failed)?
+        (packing, decoder(packing, bytes))
     };
-    let meter = Meter { stored, failure: Rc::default(), total };
-    let failure = Rc::clone(&meter.failure);
-    let limited = Limited { inner: unpacked, path: shown, what, limit, taken: 0, failure };
-    Ok(Opened::Text(Box::new(limited), meter))
+    let failure = Failure::default();
+    let bounded = Bounded::new(unpacked, limit, failure.clone());
+    let what = shown_data(packing, is_zip);
+    let meter = Meter { stored, total, failure, path: shown, what, limit };
+    Ok(Opened::Text(Box::new(bounded), meter))
 }
 
-/// Returns the name of the data in errors, and the data.
-fn unpack<R: Read + 'static>(mut bytes: BufReader<R>) -> io::Result<(&'static str, Box<dyn Read>)> {
-    Ok(match bytes.fill_buf()? {
-        [0x1f, 0x8b, ..] => {
-            ("the gzip data", Box::new(flate2::bufread::MultiGzDecoder::new(bytes)))
-        }
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
-            ("the bzip2 data", Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)))
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            ("the zstd data", Box::new(Zstd::new(bytes)))
-        }
-        _ => ("the file", Box::new(bytes)),
-    })
+/// The name of the data in errors.
+fn shown_data(packing: Option<Packing>, in_zip: bool) -> &'static str {
+    match packing {
+        Some(Packing::Gzip) => "the gzip data",
+        Some(Packing::Bzip2) => "the bzip2 data",
+        Some(Packing::Zstd) => "the zstd data",
+        None | Some(Packing::Zip) if in_zip => "the zip",
+        None | Some(Packing::Zip) => "the file",
+    }
 }
 
 struct Counted<R> {
@@ -153,111 +156,5 @@ impl<R: Read> Read for Counted<R> {
         let count = self.inner.read(buf)?;
         self.count.set(self.count.get() + count as u64);
         Ok(count)
-    }
-}
-
-/// Stops at the bound, and keeps the read error, since parsers report it in their own way.
-struct Limited {
-    inner: Box<dyn Read>,
-    path: String,
-    what: &'static str,
-    limit: u64,
-    taken: u64,
-    failure: Rc<RefCell<Option<RowsError>>>,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let path = || self.path.clone();
-        let failure = match self.inner.read(buf) {
-            Ok(count) => {
-                self.taken += count as u64;
-                if self.taken <= self.limit {
-                    return Ok(count);
-                }
-                RowsError::TooLarge { path: path(), limit: self.limit }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(source) => RowsError::Read { path: path(), what: self.what, source },
-        };
-        *self.failure.borrow_mut() = Some(failure);
-        Err(io::Error::other("the input cannot be read"))
-    }
-}
-
-/// Flattens an error and its causes into one text.
-fn whole(error: &FrameDecoderError) -> io::Error {
-    io::Error::other(error.to_string())
-}
-
-/// The frames of a zstd file in sequence. Rejects frames with a window above 128 MiB, and verifies
-/// checksums.
-pub(in crate::source) struct Zstd<R> {
-    source: BufReader<R>,
-    decoder: FrameDecoder,
-    in_frame: bool,
-}
-
-impl<R: Read> Zstd<R> {
-    pub(in crate::source) fn new(source: BufReader<R>) -> Self {
-        Self { source, decoder: FrameDecoder::new(), in_frame: false }
-    }
-
-    /// Begins the next frame; returns false at the end.
-    fn begin(&mut self) -> io::Result<bool> {
-        while !self.source.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.source) {
-                Ok(()) => {
-                    self.in_frame = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length,
-                    ..
-                })) => self.skip(length)?,
-                Err(error) => return Err(whole(&error)),
-            }
-        }
-        Ok(false)
-    }
-
-    fn skip(&mut self, length: u32) -> io::Result<()> {
-        let length = u64::from(length);
-        let skipped = io::copy(&mut self.source.by_ref().take(length), &mut io::sink())?;
-        if skipped < length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.in_frame = false;
-        let stated = self.decoder.get_checksum_from_data();
-        if stated.is_some() && stated != self.decoder.get_calculated_checksum() {
-            return Err(io::Error::other("the checksum is wrong"));
-        }
-        Ok(())
-    }
-}
-
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if !self.in_frame && !self.begin()? {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(|error| whole(&error))?;
-            }
-            match self.decoder.read(buf)? {
-                0 => self.finish()?,
-                count => return Ok(count),
-            }
-        }
     }
 }

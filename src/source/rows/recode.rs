@@ -146,7 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::source::rows::slow::Slow;
+    use crate::source::slow::Slow;
 
     fn all(mut reader: impl Read) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();

@@ -6,12 +6,12 @@ use super::columns::{Cells, Columns};
 use super::csv_rows::{CsvRows, Span};
 use super::error::{Place, RowShapeFault, RowsError};
 use super::json_rows::{self, Values};
-use super::lines::{LineError, Lines};
 use super::open::{self, Meter, Opened, Origin};
 use super::parquet_rows::{ParquetFile, ParquetRows};
 use super::recode::{self, ByteOrder, CarriageReturns, Utf16};
 use super::{Bounds, Container, LineCounts, Progress, heading};
 use crate::source::excerpt::excerpt;
+use crate::source::lines::{LineError, Lines};
 
 mod readable;
 

@@ -10,9 +10,6 @@ use zip::{CompressionMethod, ZipArchive};
 use super::RowsError;
 use crate::source::excerpt::excerpt;
 
-/// Magic bytes of a zip; the second is an empty one.
-pub(super) const MARKS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
-
 /// The maximum number of files named in an error.
 const NAMED: usize = 20;
 

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::Format;
+use super::error::{Fault, SourceError};
+
 /// How much is read at once, in bytes.
 const CHUNK: usize = 256 << 10;
 
@@ -115,6 +118,21 @@ impl<'a> Lines<'a> {
         Ok(true)
     }
 
+    /// Advances to the next line and returns it as text, with its number; `None` at the end.
+    pub(super) fn next(&mut self, format: Format) -> Result<Option<(u64, &str)>, SourceError> {
+        match self.advance() {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(LineError::Io(error)) => return Err(SourceError::Read(error)),
+            Err(LineError::TooLong { line, max }) => {
+                return Err(Fault::RecordTooLong(max).at_line(format, line));
+            }
+        }
+        let number = self.count;
+        let line = std::str::from_utf8(self.line());
+        line.map(|line| Some((number, line))).map_err(|_| Fault::NotUtf8.at_line(format, number))
+    }
+
     /// The line, without its end (`\n` or `\r\n`).
     pub(super) fn line(&self) -> &[u8] {
         &self.buffer[self.line.clone()]
@@ -185,8 +203,8 @@ impl<'a> Lines<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::slow::Slow;
     use super::*;
-    use crate::source::rows::slow::Slow;
 
     fn lines(text: &[u8], step: usize, max: usize) -> Result<Vec<Vec<u8>>, LineError> {
         let mut lines = Lines::new(Box::new(Slow(text, step)), max);
