@@ -205,7 +205,7 @@ fn restart(data_dir: &Path, seeds: &[u32]) {
         let address = String::from_utf8(files::hex(&rmat::address(seeds[0]))).expect("hex");
         let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now());
         let scope = scope.expect("all lists, as of now");
-        let answer = scope.screen(&address, None).expect("it is an address");
+        let answer = scope.screen(&address, None, None).expect("it is an address");
         let took = start.elapsed();
         assert!(answer.decision == Decision::Block, "{answer:?}");
         assert!(!snapshot.exposure().behind, "the stored labels are all there is");

@@ -64,10 +64,10 @@ pub use evidence::LabelEvidence;
 pub use hub_list::{Hub, HubPage, HubPlace, HubQuery, Volume};
 pub use labels::{Basis, KeyLabels, Labels};
 pub use persist::LabelsError;
-pub use search::{HopRef, Nearest, Path, PathQuery, Search};
+pub use search::{HopRef, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use unvalued::{Unvalued, UnvaluedSearch};
-pub use what_if::{FirstArrival, ProspectiveLabel, after};
+pub use what_if::after;
 pub use world::{Relabelled, Relabelling, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
@@ -204,9 +204,11 @@ impl Timing {
     }
 }
 
-/// How a key is tied to listed keys of one kind, in one direction.
+/// How a key is tied to listed keys of one kind, in one direction. In a label the source is a number for
+/// [`Labels::source`]; elsewhere it is the source itself, or nothing where a listing stands beside
+/// ([`Nearness`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label {
+pub struct Label<S = u32> {
     pub direction: Direction,
     pub kind: ListKind,
     /// Whether the other end of the key's own transfer is an untagged hub with exposure of its own,
@@ -214,8 +216,8 @@ pub struct Label {
     pub hub: bool,
     /// The fewest hops, from 1.
     pub hops: u8,
-    /// The source at the other end: for [`Labels::source`].
-    pub source: u32,
+    /// The source at the other end.
+    pub source: S,
     /// Whether the transfer at the source was before its listing: at one hop the gravest of all,
     /// beyond it that of the path that arrived first.
     pub timing: Timing,
@@ -224,6 +226,23 @@ pub struct Label {
     /// Whether the path begins at a key that is joined with the source by common inputs, and not at
     /// the source's own.
     pub common_input: bool,
+}
+
+/// How near a listing is.
+pub type Nearness = Label<()>;
+
+impl<S> Label<S> {
+    /// The same with another name of the source, or none.
+    #[inline]
+    pub fn with_source<T>(&self, source: T) -> Label<T> {
+        let Self { direction, kind, hub, hops, timing, direct, common_input, .. } = *self;
+        Label { direction, kind, hub, hops, source, timing, direct, common_input }
+    }
+
+    /// Whether both are of one direction and kind, and by a hub or not.
+    pub fn is_of_sort<T>(&self, other: &Label<T>) -> bool {
+        (self.direction, self.kind, self.hub) == (other.direction, other.kind, other.hub)
+    }
 }
 
 /// That a key is joined with a listed one of a kind by common inputs: an estimate.

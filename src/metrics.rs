@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::screening::DecidedBy;
 use crate::screening::policy::Decision;
+use crate::screening::{DecidedBy, ScreeningSummary};
 use histogram::Histogram;
 use text::{Kind, Text};
 
@@ -114,8 +114,10 @@ pub struct Metrics {
     /// By method index; the last is for unknown methods.
     methods: Box<[MethodCounters]>,
     in_flight: AtomicI64,
-    /// Index `decision * 2 + incomplete`; the last counts errors.
-    screenings: [AtomicU64; 7],
+    /// By decision, complete ones first.
+    screenings: [[AtomicU64; 2]; Decision::ALL.len()],
+    /// Addresses that got an error in place of a decision.
+    not_screened: AtomicU64,
     /// REVIEW decisions by what decided them.
     reviews: [AtomicU64; DecidedBy::ALL.len()],
     rejections: [AtomicU64; Rejection::ALL.len()],
@@ -149,6 +151,7 @@ impl Metrics {
             methods: methods.collect(),
             in_flight: AtomicI64::new(0),
             screenings: Default::default(),
+            not_screened: AtomicU64::new(0),
             reviews: Default::default(),
             rejections: Default::default(),
             connections: AtomicI64::new(0),
@@ -176,17 +179,17 @@ impl Metrics {
         counters.took.observe(took);
     }
 
-    pub fn screened(&self, decision: Decision, is_complete: bool, decided_by: DecidedBy) {
-        let place = decision as usize * 2 + usize::from(!is_complete);
-        self.screenings[place].fetch_add(1, Ordering::Relaxed);
-        if decision == Decision::Review {
-            self.reviews[decided_by as usize].fetch_add(1, Ordering::Relaxed);
+    pub fn screened(&self, of: ScreeningSummary) {
+        let by_status = &self.screenings[of.decision as usize];
+        by_status[usize::from(!of.is_complete)].fetch_add(1, Ordering::Relaxed);
+        if of.decision == Decision::Review {
+            self.reviews[of.decided_by as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Counts an address that got an error instead of a decision.
     pub fn not_screened(&self) {
-        self.screenings[6].fetch_add(1, Ordering::Relaxed);
+        self.not_screened.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a rejected call or connection.
@@ -244,14 +247,15 @@ impl Metrics {
         self.write_calls(text);
         text.family("screenings_total", Kind::Counter, "Addresses answered over gRPC.");
         for decision in Decision::ALL {
-            for (incomplete, status) in ["COMPLETE", "INCOMPLETE"].into_iter().enumerate() {
-                let count = &self.screenings[decision as usize * 2 + incomplete];
+            for (count, status) in
+                self.screenings[decision as usize].iter().zip(["COMPLETE", "INCOMPLETE"])
+            {
                 let labels = [("decision", decision.as_str()), ("status", status)];
                 text.sample(&labels, load(count));
             }
         }
         let labels = [("decision", "ERROR"), ("status", "INCOMPLETE")];
-        text.sample(&labels, load(&self.screenings[6]));
+        text.sample(&labels, load(&self.not_screened));
         let help = "Addresses answered by REVIEW over gRPC, by what the decision rests on.";
         text.family("reviews_total", Kind::Counter, help);
         for by in DecidedBy::ALL {

@@ -20,12 +20,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use answer::decide;
-pub use answer::{Decider, DecisionText, Screening};
+pub use answer::{Decider, DecisionText, Screening, ScreeningSummary};
 use common_input::ClusterCut;
-pub use decided_by::{DecidedBy, ReasonSubject};
-pub use incomplete::Incomplete;
+pub use decided_by::DecidedBy;
+pub use incomplete::{Incomplete, IncompleteCode, ReasonSubject};
 use matching::{AskedAddress, MatchContext};
-pub use matching::{ExposureMatch, Finding, FindingKind, ListingState, standing};
+pub use matching::{Finding, FindingKind, ListingState, standing};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
 pub use ties::{Search, Searched, packed_keys};
@@ -63,6 +63,7 @@ pub struct Scope<'s> {
     selected: Option<Vec<usize>>,
     as_of: Option<Timestamp>,
     day: Option<Date>,
+    needs_search: bool,
     max_hops: u8,
     incomplete: Vec<Incomplete>,
     /// What is wrong with the transfers of required chains, for addresses that fit them.
@@ -131,6 +132,7 @@ impl<'s> Scope<'s> {
             selected,
             as_of,
             day,
+            needs_search: false,
             max_hops: narrowing.max_hops.unwrap_or(configured).min(configured),
             incomplete: Vec::new(),
             chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now), limit),
@@ -138,6 +140,9 @@ impl<'s> Scope<'s> {
             uncovered,
             shadow: shadow.map(Box::new),
         };
+        let is_torn =
+            || ListKind::ALL.into_iter().any(|kind| scope.selection(kind) == KindSelection::Some);
+        scope.needs_search = snapshot.exposure().labels.is_some() && (as_of.is_some() || is_torn());
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
         let (asked, required) = (scope.max_hops, snapshot.policy().required_hops(configured));
         if asked < required {
@@ -158,10 +163,7 @@ impl<'s> Scope<'s> {
     /// Whether labels cannot answer, and exposure has to be searched for: a past moment, or a
     /// choice of lists that tears a kind apart.
     pub fn needs_search(&self) -> bool {
-        let exposure = self.snapshot.exposure();
-        let torn =
-            || ListKind::ALL.into_iter().any(|kind| self.selection(kind) == KindSelection::Some);
-        exposure.labels.is_some() && (self.as_of.is_some() || torn())
+        self.needs_search
     }
 
     /// The moment up to which transfers count; `None`: now.
@@ -195,20 +197,11 @@ impl<'s> Scope<'s> {
         self.snapshot
     }
 
-    /// Screens what `input` holds by labels ([`Scope::needs_search`] tells where they do not suffice: then the
-    /// answer is INCOMPLETE). An address that cannot be understood is an answer; an error is an input
-    /// that no address could ever be: empty, too long, not printable ASCII.
+    /// Screens what `input` holds by labels. Where they do not suffice ([`Scope::needs_search`]),
+    /// `search` is asked with the key ids of each address; without it the answer is INCOMPLETE. An
+    /// address that cannot be understood is an answer; an error is an input that no address could ever
+    /// be: empty, too long, not printable ASCII.
     pub fn screen<'a>(
-        &'a self,
-        input: &'a str,
-        chain: Option<&Chain>,
-    ) -> Result<Screening<'a>, AddressError> {
-        self.screen_with(input, chain, None)
-    }
-
-    /// As [`Scope::screen`]; where labels do not suffice, `search` is asked with the key ids of each
-    /// address.
-    pub fn screen_with<'a>(
         &'a self,
         input: &'a str,
         chain: Option<&Chain>,
@@ -252,7 +245,7 @@ impl<'s> Scope<'s> {
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
         let (decision, decider) = decide(findings.iter().map(|finding| finding.decision), complete);
         let shadow = match &self.shadow {
-            Some(shadow) => Some(Box::new(shadow.screen_with(input, chain, search)?)),
+            Some(shadow) => Some(Box::new(shadow.screen(input, chain, search)?)),
             None => None,
         };
         let looked_over = self.snapshot.exposure().hops_looked_over(self.max_hops);

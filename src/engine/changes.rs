@@ -43,7 +43,8 @@ impl Engine {
             (ChangesSince::Day(since), Some(header)) => {
                 since <= past(change).map_or_else(|| day(header), |past| past.day)
             }
-            _ => true,
+            (ChangesSince::Day(_), None)
+            | (ChangesSince::Beginning | ChangesSince::Version(_), _) => true,
         };
         let start = match since {
             ChangesSince::Version(version) => Some((version, u32::MAX)),

@@ -17,14 +17,13 @@ use super::{BUDGET, Engine, EngineError};
 use crate::domain::address::{AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Transfer};
 use crate::exposure::{
-    CommonInputSearch, Direct, Direction, Label, Nearest, NotCounted, Path, Source, StopReason,
+    CommonInputSearch, Direction, Label, Nearness, NotCounted, Path, Source, StopReason,
     UnvaluedSearch, World,
 };
-use crate::screening::{ExposureMatch, Scope, Screening, Searched, packed_keys};
+use crate::screening::{Scope, Screening, Searched, packed_keys};
 
 /// The most transfers of an address that its evidence sums.
 const MOST_SUMMED: usize = 20_000;
@@ -36,7 +35,8 @@ const MOST_STOPS: usize = 20;
 #[derive(Debug)]
 pub struct EvidencedScreening<'a> {
     pub screening: Screening<'a>,
-    /// By finding; `None` where it is no exposure, or evidence was not requested or is unavailable.
+    /// By finding, empty where labels answered; `None` where it is no exposure, or evidence was not
+    /// requested or is unavailable.
     pub evidence: Vec<Option<ExposureEvidence>>,
     /// By finding, how the address is joined with the listing; `None` where it is not CO_SPENT, or
     /// evidence was not requested or is unavailable.
@@ -44,9 +44,28 @@ pub struct EvidencedScreening<'a> {
 }
 
 impl Engine {
-    /// Screens an address. Searches the graph where labels cannot answer the scope, and adds evidence on
-    /// request. Without the graph the answer is INCOMPLETE, or lacks evidence. Blocks.
-    pub fn screen_deep<'a>(
+    /// Screens an address, and counts its decision beside the shadow policy's. Searches the graph where
+    /// labels cannot answer the scope, and adds evidence on request: both block. Without the graph the
+    /// answer is INCOMPLETE, or lacks evidence.
+    #[inline]
+    pub fn screen<'a>(
+        &self,
+        scope: &'a Scope<'_>,
+        address: &'a str,
+        chain: Option<&Chain>,
+        with_evidence: bool,
+    ) -> Result<EvidencedScreening<'a>, AddressError> {
+        let screened = if with_evidence || scope.needs_search() {
+            self.search_and_screen(scope, address, chain, with_evidence)?
+        } else {
+            let screening = scope.screen(address, chain, None)?;
+            EvidencedScreening { screening, evidence: Vec::new(), joins: Vec::new() }
+        };
+        self.count_shadow(&screened.screening);
+        Ok(screened)
+    }
+
+    fn search_and_screen<'a>(
         &self,
         scope: &'a Scope<'_>,
         address: &'a str,
@@ -75,24 +94,24 @@ impl Engine {
             found.joined = joined.found;
             found.unvalued = Self::search_unvalued(world, scope, keys, &sources, BUDGET);
             let of = keys.first().copied();
-            let slot = |path: (ListKind, Path)| ((of, path.1.direction, path.0), path.1);
+            let slot = |path: Path| ((of, path.direction, path.source.kind), path);
             searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
             searched.borrow_mut().insert(keys.to_vec(), found.clone());
             found
         };
-        let screening = scope.screen_with(address, chain, Some(&search))?;
+        let screening = scope.screen(address, chain, Some(&search))?;
         let world = world.filter(|_| with_evidence);
         let joins = world.map(|world| Joins::new(self, world, until(scope)));
         let evidence = screening.findings.iter().map(|finding| {
             let (near, world, joins) = (finding.exposure.as_ref()?, world?, joins.as_ref()?);
             if !scope.needs_search() {
-                return self.evidence(world, scope, near, joins);
+                return self.evidence(world, scope, (finding.exposed_key?, near), joins);
             }
             if near.hub {
                 return None;
             }
             let paths = searched_paths.borrow();
-            let path = paths.get(&(Some(near.key), near.direction, near.kind))?;
+            let path = paths.get(&(finding.exposed_key, near.direction, near.kind))?;
             self.path_alone(world, path, near, joins)
         });
         let evidence = evidence.collect();
@@ -105,40 +124,24 @@ impl Engine {
     }
 
     /// Searches for the nearest of a scope's sources, with a budget in edges. Returns what was found,
-    /// also behind hubs; the paths by kind; and the number of edges examined.
+    /// also behind hubs; the paths; and the number of edges examined.
     pub(super) fn search(
         world: &World,
         scope: &Scope<'_>,
         keys: &[PackedKey],
         sources: &[Source],
         budget: u64,
-    ) -> (Searched, Vec<(ListKind, Path)>, u64) {
-        let found = world.exposure_as_of(keys, until(scope), Some(sources), budget);
+    ) -> (Searched, Vec<Path>, u64) {
+        let mut found = world.exposure_as_of(keys, until(scope), Some(sources), budget);
         let mut searched = Searched {
             found: Vec::new(),
             cut_short: found.cut_short.then_some("too many transfers"),
             ..Searched::default()
         };
-        let mut paths = Vec::new();
-        let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
-        for nearest in found.found.into_iter().filter(near_enough) {
-            let Path { direction, source, timing, hops, common_input } = &nearest.path;
-            let near = ExposureMatch {
-                key: keys.first().copied().unwrap_or(source.key),
-                direction: *direction,
-                kind: nearest.kind,
-                hops: hops.len() as u8,
-                timing: *timing,
-                // Only labels have the sums.
-                direct: (hops.len() == 1).then(Direct::default),
-                hub: false,
-                common_input: *common_input,
-            };
-            searched.found.push((near, source.clone()));
-            paths.push((nearest.kind, nearest.path));
-        }
+        found.found.retain(|path| path.hops.len() <= usize::from(scope.max_hops()));
+        searched.found = found.found.iter().map(Path::label).collect();
         Self::add_hubs(world, scope, keys, sources, &found.stops_met, &mut searched);
-        (searched, paths, found.examined)
+        (searched, found.found, found.examined)
     }
 
     /// Searches for direct dealings of the keys with a scope's sources in assets without a known value.
@@ -187,30 +190,18 @@ impl Engine {
             if found.cut_short {
                 searched.cut_short = Some("too many transfers of a hub");
             }
-            for nearest in found.found {
-                let Path { direction, source, timing, hops, common_input } = &nearest.path;
-                let received = *direction == Direction::ReceivedFrom;
+            for path in found.found {
+                let received = path.direction == Direction::ReceivedFrom;
                 let dealt = dealings.found.iter().any(|dealing| {
                     dealing.received == received
                         && dealing.why_not.is_none()
                         && dealing.others.contains(hub)
                 });
-                let hops = hops.len() as u8 + 1;
+                let behind = path.label();
+                let hops = behind.hops + 1;
                 // Not all of very many dealings were examined; then the hub counts.
                 if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
-                    let key = keys.first().copied().unwrap_or(*hub);
-                    let (direction, kind, timing) = (*direction, nearest.kind, *timing);
-                    let near = ExposureMatch {
-                        key,
-                        direction,
-                        kind,
-                        hops,
-                        timing,
-                        direct: None,
-                        hub: true,
-                        common_input: *common_input,
-                    };
-                    searched.found.push((near, source.clone()));
+                    searched.found.push(Label { hub: true, hops, direct: None, ..behind });
                 }
             }
         }
@@ -221,7 +212,7 @@ impl Engine {
         &self,
         world: &World,
         path: &Path,
-        near: &ExposureMatch,
+        near: &Nearness,
         joins: &Joins<'_>,
     ) -> Option<ExposureEvidence> {
         let path = self.path(world, path, joins)?;
@@ -250,15 +241,12 @@ impl Engine {
         &self,
         world: &World,
         scope: &Scope<'_>,
-        near: &ExposureMatch,
+        (key, near): (PackedKey, &Nearness),
         joins: &Joins<'_>,
     ) -> Option<ExposureEvidence> {
         let labels = scope.snapshot().exposure().labels.clone()?;
-        let same = |label: &Label| {
-            (label.direction, label.kind, label.hub) == (near.direction, near.kind, near.hub)
-        };
-        let label = labels.of(&near.key).find(same)?;
-        let keys = [near.key];
+        let label = labels.of(&key).find(|label| label.is_of_sort(near))?;
+        let keys = [key];
         let found = world.evidence(&keys, &label, BUDGET)?;
         let source = labels.source(label.source).clone();
         let Label { direction, timing, common_input, .. } = label;
@@ -338,13 +326,12 @@ impl Engine {
             let (from, to) = (end(hop.from), end(hop.to));
             paths::hop(transfer, from, to, assets)
         };
-        Some(PathEvidence {
+        Some(Path {
             direction: path.direction,
-            kind: path.source.kind,
             source: path.source.clone(),
             timing: path.timing,
+            common_input: joins.chain_of_path(path),
             hops: path.hops.iter().map(hop).collect::<Option<_>>()?,
-            joined: joins.chain_of_path(path),
         })
     }
 

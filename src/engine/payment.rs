@@ -12,13 +12,11 @@ use crate::domain::asset::AssetTable;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{
-    Direct, Direction, FirstArrival, ProspectiveLabel, Source, StopReason, Unvalued, World, after,
-};
+use crate::exposure::{Direct, Direction, Label, Source, StopReason, Unvalued, World, after};
+use crate::screening::Scope;
 use crate::screening::payment::{Effect, Payment, Prospect};
 use crate::screening::snapshot::Snapshot;
 use crate::screening::unvalued::{KeyDealings, UnvaluedProspect};
-use crate::screening::{ExposureMatch, Scope};
 
 /// Edge budget of all searches for one payment.
 const BUDGET_OF_ALL: u64 = 4 * BUDGET;
@@ -135,7 +133,7 @@ impl<'s> LookUp<'_, 's> {
     fn prospects(&self, payment: &Payment) -> Vec<(usize, Prospect<'s>)> {
         let others: Vec<Keys> =
             payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();
-        let mut passed_on: HashMap<&KeyId, Vec<ProspectiveLabel>> = HashMap::new();
+        let mut passed_on: HashMap<&KeyId, Vec<Label<Source>>> = HashMap::new();
         for key in others.iter().flatten() {
             passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment));
         }
@@ -153,7 +151,7 @@ impl<'s> LookUp<'_, 's> {
                 now.push((packed, ties));
                 then.push((packed, tied));
             }
-            let prospects = self.scope.prospects(payment.direction, &now, &then);
+            let prospects = self.scope.prospects(&now, &then);
             found.extend(prospects.into_iter().map(|prospect| (place, prospect)));
         }
         found
@@ -177,7 +175,7 @@ impl<'s> LookUp<'_, 's> {
         payment: &Payment,
         own: &[Option<Keys>],
         others: &'k [Keys],
-        passed_on: &mut HashMap<&'k KeyId, Vec<ProspectiveLabel>>,
+        passed_on: &mut HashMap<&'k KeyId, Vec<Label<Source>>>,
     ) {
         let own: Vec<&KeyId> = own.iter().flatten().flatten().collect();
         let mut within = Vec::new();
@@ -189,13 +187,13 @@ impl<'s> LookUp<'_, 's> {
             let ties = self.dealt(payment, (&keys, hub), others, passed_on);
             let before = self.ties(&PackedKey::from(hub), payment.direction);
             for tie in ties.into_iter().filter(|tie| !tie.hub) {
-                let is_nearer = |known: &ProspectiveLabel| {
+                let is_nearer = |known: &Label<Source>| {
                     known.kind != tie.kind || known.hub || tie.hops < known.hops
                 };
                 // The latest transfer sent, the first one received.
                 if payment.direction == Direction::SentTo || before.iter().all(is_nearer) {
                     let hops = tie.hops.saturating_add(1);
-                    within.push((hub, ProspectiveLabel { hub: true, hops, direct: None, ..tie }));
+                    within.push((hub, Label { hub: true, hops, direct: None, ..tie }));
                 }
             }
         }
@@ -210,8 +208,8 @@ impl<'s> LookUp<'_, 's> {
         payment: &Payment,
         (keys, key): (&Keys, &KeyId),
         others: &[Keys],
-        passed_on: &HashMap<&KeyId, Vec<ProspectiveLabel>>,
-    ) -> Vec<ProspectiveLabel> {
+        passed_on: &HashMap<&KeyId, Vec<Label<Source>>>,
+    ) -> Vec<Label<Source>> {
         // A key that is listed, or joined with a listed one, gets no label of that kind.
         let mut listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
         listed.extend(self.joined(&PackedKey::from(key)).into_iter().map(|of| of.kind));
@@ -295,14 +293,14 @@ impl<'s> LookUp<'_, 's> {
         &self,
         payment: &Payment,
         (keys, key): (&Keys, &KeyId),
-        now: &[ProspectiveLabel],
+        now: &[Label<Source>],
         others: &[Keys],
-        passed_on: &HashMap<&KeyId, Vec<ProspectiveLabel>>,
-    ) -> Vec<ProspectiveLabel> {
+        passed_on: &HashMap<&KeyId, Vec<Label<Source>>>,
+    ) -> Vec<Label<Source>> {
         let ties = self.dealt(payment, (keys, key), others, passed_on);
         let packed = PackedKey::from(key);
         let moved = (&payment.chain, &payment.asset, payment.own_amount());
-        after(payment.direction, now, &ties, |kind| {
+        after(now, &ties, |kind| {
             // A search has no amounts to add to.
             self.labelled_world().map_or_else(Direct::default, |world| {
                 world.direct_after(&packed, payment.direction, kind, moved)
@@ -311,13 +309,13 @@ impl<'s> LookUp<'_, 's> {
     }
 
     /// Returns what a dealing with this key now would pass on to the other side.
-    fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<ProspectiveLabel> {
+    fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<Label<Source>> {
         let direction = payment.direction;
         let sources = self.scope.sources_at(key);
-        let own = sources.into_iter().map(|source| ProspectiveLabel::to_source(source, self.now));
+        let own = sources.into_iter().map(|of| Label::to_source(of, direction, self.now));
         let packed = PackedKey::from(key);
         let joined = self.joined(&packed).into_iter();
-        let joined = joined.map(|source| ProspectiveLabel::to_joined(source, self.now));
+        let joined = joined.map(|source| Label::to_joined(source, direction, self.now));
         let mut passed_on: Vec<_> = own.chain(joined).collect();
         let hub = match self.stop(key, payment) {
             None => false,
@@ -330,15 +328,9 @@ impl<'s> LookUp<'_, 's> {
         }
         for tie in self.ties(&packed, direction).into_iter().filter(|tie| !tie.hub) {
             let first = self.labelled_world();
-            let first = first.and_then(|world| world.arrival(&packed, tie.kind));
-            let first = match first {
-                Some(FirstArrival { hops, source, timing, common_input }) => {
-                    ProspectiveLabel { hops, source, timing, common_input, ..tie }
-                }
-                None => tie,
-            };
+            let first = first.and_then(|world| world.arrival(&packed, tie.kind)).unwrap_or(tie);
             let hops = first.hops.saturating_add(1);
-            passed_on.push(ProspectiveLabel { hub, hops, direct: None, ..first });
+            passed_on.push(Label { hub, hops, direct: None, ..first });
         }
         passed_on
     }
@@ -395,17 +387,12 @@ impl<'s> LookUp<'_, 's> {
     }
 
     /// Returns the current labels of a key, or the result of a search where labels cannot answer.
-    fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<ProspectiveLabel> {
+    fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<Label<Source>> {
         let Some(sources) = &self.sources else { return self.scope.labelled(key, direction) };
         let Some((world, budget)) = self.searchable() else { return Vec::new() };
         let (searched, _, examined) = Engine::search(world, self.scope, &[*key], sources, budget);
         self.spend(examined, searched.cut_short.is_some());
-        let found = searched.found.into_iter().filter(|(near, _)| near.direction == direction);
-        let tie = |(near, source): (ExposureMatch, Source)| {
-            let ExposureMatch { kind, hub, hops, timing, direct, common_input, .. } = near;
-            ProspectiveLabel { kind, hub, hops, source, timing, direct, common_input }
-        };
-        found.map(tie).collect()
+        searched.found.into_iter().filter(|label| label.direction == direction).collect()
     }
 }
 

@@ -241,7 +241,7 @@ impl Engine {
     }
 
     /// Counts the decisions of live and shadow, if there is a shadow.
-    pub fn count_shadow(&self, screening: &Screening<'_>) {
+    pub(super) fn count_shadow(&self, screening: &Screening<'_>) {
         if let Some(shadow) = &screening.shadow {
             let place = screening.decision as usize * 3 + shadow.decision as usize;
             self.policies.counts[place].fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use crate::domain::list::{FileReport, ListId, ListKind};
 use crate::domain::list_change::ListingChange;
 use crate::domain::publication::Force;
 use crate::domain::transfer::{Amount, Holder, Transfer};
-use crate::exposure::{Direction, Source, Timing};
+use crate::exposure::{Direction, Path, Source};
 use crate::ingest::ChainState;
 use crate::refresh::{ListSettings, Preview, Report, SourceStatus};
 use crate::screening::coverage::ChainCoverage;
@@ -264,21 +264,11 @@ pub struct JoinedEvidence {
     pub chain: JoinChainEvidence,
 }
 
-/// A path between a listing and an address, in the order in which funds moved.
-#[derive(Clone, Debug)]
-pub struct PathEvidence {
-    /// As seen from the requested address.
-    pub direction: Direction,
-    pub kind: ListKind,
-    pub source: Source,
-    /// Whether the transfer at the listed address was before the listing.
-    pub timing: Timing,
-    /// At least one.
-    pub hops: Vec<HopEvidence>,
-    /// If the path begins at an address that is joined with the listed one by common inputs: the chain
-    /// from that address to the listed one.
-    pub joined: Option<JoinChainEvidence>,
-}
+/// A path between a listing and an address, with its transfers.
+///
+/// If it begins at an address that is joined with the listed one by common inputs: with the chain from
+/// that address to the listed one.
+pub type PathEvidence = Path<HopEvidence, Option<JoinChainEvidence>>;
 
 /// The result of a trace.
 #[derive(Clone, Debug)]

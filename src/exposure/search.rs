@@ -11,7 +11,7 @@ use super::nodes::Node;
 use super::path_ends::{Origin, PartyGroups, kind_index};
 use super::seeds::{ByKey, Further, Seed, Seeds};
 use super::view::{GraphView, mask};
-use super::{Direction, Source, Timing, World};
+use super::{Direct, Direction, Label, Source, Timing, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -26,9 +26,9 @@ pub struct HopRef {
     pub time: u64,
 }
 
-/// A path between a key and a source.
+/// A path between a key and a source; hops and joins by reference, or as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path {
+pub struct Path<H = HopRef, J = bool> {
     /// Which way funds went, seen from the key.
     pub direction: Direction,
     /// The source at the other end.
@@ -37,18 +37,26 @@ pub struct Path {
     pub timing: Timing,
     /// Whether it begins at a key that is joined with the source by common inputs: that of the first
     /// hop's sender (sent-to: of the last hop's receiver).
-    pub common_input: bool,
+    pub common_input: J,
     /// One hop or more, in the order in which funds moved.
-    pub hops: Vec<HopRef>,
+    pub hops: Vec<H>,
 }
 
-/// The nearest source of a direction and kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nearest {
-    pub kind: ListKind,
-    /// A path of the fewest hops, of those the one that the labels' rule takes: at one hop the first
-    /// of the gravest timing.
-    pub path: Path,
+impl Path {
+    /// What it says of the key. What direct dealings come to is not known: only labels have the sums.
+    pub fn label(&self) -> Label<Source> {
+        let hops = self.hops.len() as u8;
+        Label {
+            direction: self.direction,
+            kind: self.source.kind,
+            hub: false,
+            hops,
+            source: self.source.clone(),
+            timing: self.timing,
+            direct: (hops == 1).then(Direct::default),
+            common_input: self.common_input,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,15 +91,17 @@ pub struct PathQuery<'a> {
 }
 
 impl World {
-    /// Hops, source and timing of the keys (of one address) with the transfers up to a moment, in
-    /// Unix seconds; for the sources in force or others. Exact unless cut short.
+    /// The paths of the keys (of one address) with the transfers up to a moment, in Unix seconds, to the
+    /// nearest source of each direction and kind, of those in force or others: of the fewest hops, and
+    /// of these the one that the labels' rule takes, at one hop the first of the gravest timing. Exact
+    /// unless cut short.
     pub fn exposure_as_of(
         &self,
         keys: &[PackedKey],
         until: u64,
         sources: Option<&[Source]>,
         budget: u64,
-    ) -> Search<Nearest> {
+    ) -> Search<Path> {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (by_kind, further) = self.by_kind(sources);
@@ -122,7 +132,7 @@ impl World {
                 let found = cone(self.view(), &target, &targets, left);
                 let states = States::over(&found, self.view(), &target);
                 let nearest = nearest(self.view(), &target, &found, &states, &targets);
-                all.found.extend(nearest.map(|path| Nearest { kind, path }));
+                all.found.extend(nearest);
                 all.note(found);
             }
         }

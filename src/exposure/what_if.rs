@@ -10,61 +10,35 @@ use std::collections::BTreeMap;
 use super::labels::kept;
 use super::path_ends::{KINDS, kind_index};
 use super::shares::{AssetId, basis_points};
-use super::{Direct, Direction, Source, Timing, World};
+use super::{Direct, Direction, Label, Source, World};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
 
-/// How a key is tied to a listed one, in a direction: a label that is not made yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProspectiveLabel {
-    pub kind: ListKind,
-    /// Whether the other end of the key's own transfer is an untagged hub.
-    pub hub: bool,
-    /// The fewest hops, from 1.
-    pub hops: u8,
-    /// The source at the other end.
-    pub source: Source,
-    /// Whether the transfer at the source was before its listing.
-    pub timing: Timing,
-    /// What direct dealings come to; `None` beyond one hop.
-    pub direct: Option<Direct>,
-    /// Whether the path begins at a key that is joined with the source by common inputs.
-    pub common_input: bool,
-}
-
-/// A first arrival at a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstArrival {
-    pub hops: u8,
-    pub source: Source,
-    /// Whether the transfer at the source was before its listing.
-    pub timing: Timing,
-    /// Whether the path begins at a key that is joined with the source by common inputs.
-    pub common_input: bool,
-}
-
-impl ProspectiveLabel {
+/// A label that is not made yet.
+impl Label<Source> {
     /// By dealing with a source itself, at `now` in Unix seconds; what that comes to is not known.
-    pub fn to_source(source: Source, now: u64) -> Self {
-        let timing = source.timing(now);
-        let direct = Some(Direct::default());
-        let (hub, common_input) = (false, false);
-        Self { kind: source.kind, hub, hops: 1, source, timing, direct, common_input }
+    pub fn to_source(source: Source, direction: Direction, now: u64) -> Self {
+        Self {
+            direction,
+            kind: source.kind,
+            hub: false,
+            hops: 1,
+            timing: source.timing(now),
+            source,
+            direct: Some(Direct::default()),
+            common_input: false,
+        }
     }
 
     /// The same of dealing with a key that is joined with a source by common inputs.
-    pub fn to_joined(source: Source, now: u64) -> Self {
-        Self { common_input: true, ..Self::to_source(source, now) }
+    pub fn to_joined(source: Source, direction: Direction, now: u64) -> Self {
+        Self { common_input: true, ..Self::to_source(source, direction, now) }
     }
 
     fn is_direct(&self) -> bool {
         self.hops == 1 && !self.hub
-    }
-
-    fn is_of(&self, other: &Self) -> bool {
-        (self.kind, self.hub) == (other.kind, other.hub)
     }
 
     /// Whether it is shown before another one of the same payment.
@@ -79,14 +53,13 @@ impl ProspectiveLabel {
 /// What a key has after a payment: what it had, and what the other ends pass on to it. `direct` says
 /// what its dealings with sources of a kind come to then.
 pub fn after(
-    direction: Direction,
-    now: &[ProspectiveLabel],
-    passed_on: &[ProspectiveLabel],
+    now: &[Label<Source>],
+    passed_on: &[Label<Source>],
     direct: impl Fn(ListKind) -> Direct,
-) -> Vec<ProspectiveLabel> {
-    let mut best: Vec<&ProspectiveLabel> = Vec::new();
+) -> Vec<Label<Source>> {
+    let mut best: Vec<&Label<Source>> = Vec::new();
     for tie in passed_on {
-        match best.iter_mut().find(|known| known.is_of(tie)) {
+        match best.iter_mut().find(|known| known.is_of_sort(tie)) {
             Some(known) if tie.is_before(known) => *known = tie,
             Some(_) => {}
             None => best.push(tie),
@@ -95,13 +68,13 @@ pub fn after(
     let mut then = now.to_vec();
     for tie in best {
         let is_direct = tie.is_direct();
-        let tie = ProspectiveLabel { direct: is_direct.then(|| direct(tie.kind)), ..tie.clone() };
-        match then.iter_mut().find(|known| known.is_of(&tie)) {
+        let tie = Label { direct: is_direct.then(|| direct(tie.kind)), ..tie.clone() };
+        match then.iter_mut().find(|known| known.is_of_sort(&tie)) {
             None => then.push(tie),
             Some(known) if tie.hops < known.hops => *known = tie,
             Some(known) if is_direct && known.is_direct() => {
-                let gravity = |tie: &ProspectiveLabel| (tie.timing, tie.common_input);
-                let is_shown = match direction {
+                let gravity = |tie: &Label<Source>| (tie.timing, tie.common_input);
+                let is_shown = match tie.direction {
                     Direction::ReceivedFrom => gravity(&tie) < gravity(known),
                     Direction::SentTo => gravity(&tie) <= gravity(known),
                 };
@@ -121,11 +94,9 @@ pub fn after(
 impl World {
     /// What a key received over the fewest hops, one or more, from sources of a kind, and would pass
     /// on: the first arrival, which need not be that which is shown of it.
-    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<FirstArrival> {
-        let kind = kind_index(kind)?;
-        let is_it = |tier: &&super::hops::Hops| {
-            (tier.direction, tier.kind) == (Direction::ReceivedFrom, kind)
-        };
+    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<Label<Source>> {
+        let (direction, index) = (Direction::ReceivedFrom, kind_index(kind)?);
+        let is_it = |tier: &&super::hops::Hops| (tier.direction, tier.kind) == (direction, index);
         let tier = self.tiers.iter().find(is_it)?;
         let nodes = self.nodes.of_key(key);
         let tags = nodes.iter().filter_map(|&node| tier.first(node).map(|entry| entry.tag));
@@ -133,8 +104,16 @@ impl World {
             |tag: &super::hops::Tag| (tag.hops(), self.parties.rank(tag.origin()), tag.timing());
         let tag = tags.min_by_key(order).filter(|tag| tag.hops() > 0)?;
         let origin = tag.origin();
-        let (source, common_input) = (self.parties.source(origin).clone(), origin.is_joined());
-        Some(FirstArrival { hops: tag.hops(), source, timing: tag.timing(), common_input })
+        Some(Label {
+            direction,
+            kind,
+            hub: false,
+            hops: tag.hops(),
+            source: self.parties.source(origin).clone(),
+            timing: tag.timing(),
+            direct: None,
+            common_input: origin.is_joined(),
+        })
     }
 
     /// Every source that a key is joined with by common inputs, of kinds of which it is none itself; of

@@ -8,7 +8,7 @@ use super::blocking::with_engine_in_turn;
 use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, hex, transfer};
 use super::status::{Refusal, invalid_field, wished_chain};
-use super::transfers::{check_address, page_limit};
+use super::transfers::check_address;
 use super::{page, v1};
 use crate::domain::address::Reading;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
@@ -32,7 +32,7 @@ pub async fn list(
 fn query(request: v1::ListClusterRequest) -> Result<(MembersQuery, Option<PackedKey>), Refusal> {
     let address = check_address(&request.address, wished_chain("chain", &request.chain));
     let chain = address?;
-    let limit = page_limit(request.page_size);
+    let limit = page::heavy_limit(request.page_size);
     let address = Reading::from_query(&request.address, chain.as_ref()).first;
     let of = address.and_then(|address| address.key_ids().first().map(PackedKey::from));
     let after = place(&request.page_token, of.as_ref())?;

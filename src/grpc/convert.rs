@@ -1,6 +1,7 @@
 //! Translates the program's types to proto messages.
 
 pub mod common_input;
+mod enums;
 pub mod exposure;
 pub mod past;
 pub mod trace;
@@ -10,18 +11,14 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::v1;
-use crate::domain::address::{Address, Checksum, Encoding};
-use crate::domain::list::{
-    ChangeKind, DeclaredCheck, ListKind, ListingPeriod, Party, Provenance, Row, StartBasis,
-};
+use crate::domain::address::Address;
+use crate::domain::list::{DeclaredCheck, ListingPeriod, Party, Provenance, Row, StartBasis};
 use crate::engine::Engine;
-use crate::screening::policy::{Decision, Factors, RiskLevel};
+use crate::screening::policy::Factors;
 use crate::screening::snapshot::{
     CLOCK_TOLERANCE, IndexedListing, ListAge, Snapshot, SnapshotList, SnapshotRecord,
 };
-use crate::screening::{
-    DecisionText, Finding, FindingKind, Incomplete, ListingState, Screening, standing,
-};
+use crate::screening::{DecisionText, Finding, Incomplete, ListingState, Screening, standing};
 
 pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
     // A proto timestamp counts its nanoseconds forwards from the second below.
@@ -55,141 +52,6 @@ pub fn day(date: Option<Date>) -> String {
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl From<ListKind> for v1::ListKind {
-    fn from(kind: ListKind) -> Self {
-        match kind {
-            ListKind::Sanctions => Self::Sanctions,
-            ListKind::Advisory => Self::Advisory,
-            ListKind::Seizure => Self::Seizure,
-            ListKind::IssuerFreeze => Self::IssuerFreeze,
-            ListKind::Attribution => Self::Attribution,
-            ListKind::Service => Self::Service,
-        }
-    }
-}
-
-/// The kind that a message names; `None` where it names none.
-pub fn from_list_kind(kind: v1::ListKind) -> Option<ListKind> {
-    match kind {
-        v1::ListKind::Unspecified => None,
-        v1::ListKind::Sanctions => Some(ListKind::Sanctions),
-        v1::ListKind::Advisory => Some(ListKind::Advisory),
-        v1::ListKind::Seizure => Some(ListKind::Seizure),
-        v1::ListKind::IssuerFreeze => Some(ListKind::IssuerFreeze),
-        v1::ListKind::Attribution => Some(ListKind::Attribution),
-        v1::ListKind::Service => Some(ListKind::Service),
-    }
-}
-
-impl From<ChangeKind> for v1::ListingChangeKind {
-    fn from(kind: ChangeKind) -> Self {
-        match kind {
-            ChangeKind::Added => Self::Added,
-            ChangeKind::Updated => Self::Updated,
-            ChangeKind::RemovalPending => Self::RemovalPending,
-            ChangeKind::RemovalCancelled => Self::RemovalCancelled,
-            ChangeKind::Removed => Self::Removed,
-        }
-    }
-}
-
-impl From<StartBasis> for v1::ListedOnBasis {
-    fn from(basis: StartBasis) -> Self {
-        match basis {
-            StartBasis::AddressDate => Self::AddressDate,
-            StartBasis::FirstSeen => Self::FirstSeen,
-            StartBasis::PartyDate => Self::PartyDate,
-            StartBasis::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<ListingState> for v1::ListingState {
-    fn from(state: ListingState) -> Self {
-        match state {
-            ListingState::Standing => Self::Standing,
-            ListingState::RemovalPending => Self::RemovalPending,
-            ListingState::Removed => Self::Removed,
-        }
-    }
-}
-
-impl From<FindingKind> for v1::FindingKind {
-    fn from(kind: FindingKind) -> Self {
-        match kind {
-            FindingKind::Listed => Self::Listed,
-            FindingKind::SameKey => Self::SameKey,
-            FindingKind::ListedVerbatim => Self::ListedVerbatim,
-            FindingKind::ReceivedFrom => Self::ReceivedFrom,
-            FindingKind::SentTo => Self::SentTo,
-            FindingKind::HubExposure => Self::HubExposure,
-            FindingKind::CoSpent => Self::CoSpent,
-        }
-    }
-}
-
-impl From<Decision> for v1::Decision {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Allow => Self::Allow,
-            Decision::Review => Self::Review,
-            Decision::Block => Self::Block,
-        }
-    }
-}
-
-impl From<RiskLevel> for v1::RiskLevel {
-    fn from(level: RiskLevel) -> Self {
-        match level {
-            RiskLevel::None => Self::None,
-            RiskLevel::Low => Self::Low,
-            RiskLevel::Medium => Self::Medium,
-            RiskLevel::High => Self::High,
-            RiskLevel::Severe => Self::Severe,
-        }
-    }
-}
-
-impl From<Checksum> for v1::ChecksumVerdict {
-    fn from(checksum: Checksum) -> Self {
-        match checksum {
-            Checksum::Verified => Self::Verified,
-            Checksum::Absent => Self::Absent,
-            Checksum::Wrong => Self::Wrong,
-        }
-    }
-}
-
-impl From<Encoding> for v1::AddressEncoding {
-    fn from(encoding: Encoding) -> Self {
-        match encoding {
-            Encoding::Evm => Self::Evm,
-            Encoding::P2pkh => Self::P2pkh,
-            Encoding::P2sh => Self::P2sh,
-            Encoding::P2wpkh => Self::P2wpkh,
-            Encoding::P2wsh => Self::P2wsh,
-            Encoding::P2tr => Self::P2tr,
-            Encoding::Witness => Self::Witness,
-            Encoding::CashAddr => Self::CashAddr,
-            Encoding::Mweb => Self::Mweb,
-            Encoding::ZcashSapling => Self::ZcashSapling,
-            Encoding::ZcashUnified => Self::ZcashUnified,
-            Encoding::ZcashTex => Self::ZcashTex,
-            Encoding::Tron => Self::Tron,
-            Encoding::TronHex => Self::TronHex,
-            Encoding::Xrp => Self::Xrp,
-            Encoding::XrpX => Self::XrpX,
-            Encoding::Monero => Self::Monero,
-            Encoding::MoneroIntegrated => Self::MoneroIntegrated,
-            Encoding::MoneroSubaddress => Self::MoneroSubaddress,
-            Encoding::MoneroFeatured => Self::MoneroFeatured,
-            Encoding::Solana => Self::Solana,
-            Encoding::Cosmos => Self::Cosmos,
-            Encoding::Verbatim => Self::Verbatim,
-        }
-    }
 }
 
 /// Where a version came from: the origin and its name.
@@ -229,7 +91,7 @@ pub fn screening(
     v1::Screening {
         request_id,
         snapshot_id: snapshot.id().to_owned(),
-        status: status(screening).into(),
+        status: status(screening.is_complete()).into(),
         decision: v1::Decision::from(screening.decision).into(),
         score: screening.score.into(),
         level: v1::RiskLevel::from(screening.level).into(),
@@ -278,18 +140,14 @@ pub fn deciding_rule(screening: &Screening<'_>) -> v1::DecidingRule {
 }
 
 /// Whether a question was answered whole.
-pub fn status(screening: &Screening<'_>) -> v1::ScreeningStatus {
-    if screening.is_complete() {
-        v1::ScreeningStatus::Complete
-    } else {
-        v1::ScreeningStatus::Incomplete
-    }
+pub fn status(is_complete: bool) -> v1::ScreeningStatus {
+    if is_complete { v1::ScreeningStatus::Complete } else { v1::ScreeningStatus::Incomplete }
 }
 
 fn shadow(screening: &Screening<'_>) -> v1::ShadowScreening {
     v1::ShadowScreening {
         policy_version: screening.policy().version().to_owned(),
-        status: status(screening).into(),
+        status: status(screening.is_complete()).into(),
         decision: v1::Decision::from(screening.decision).into(),
         score: screening.score.into(),
         level: v1::RiskLevel::from(screening.level).into(),
@@ -399,34 +257,9 @@ fn listing(
 }
 
 fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
-    use v1::IncompleteReasonCode as Code;
-    let (code, list) = match reason {
-        Incomplete::RequiredListMissing(list) => (Code::RequiredListMissing, Some(list)),
-        Incomplete::ListNotStored(list) => (Code::ListNotStored, Some(list)),
-        Incomplete::ListNotUnderstood { list, .. } => (Code::ListNotUnderstood, Some(list)),
-        Incomplete::ListStale { list, .. } => (Code::ListStale, Some(list)),
-        Incomplete::Narrowed(list) => (Code::Narrowed, Some(list)),
-        Incomplete::AddressNotUnderstood(_) => (Code::AddressNotUnderstood, None),
-        Incomplete::ChecksumWrong => (Code::ChecksumWrong, None),
-        Incomplete::ChainMismatch(_) => (Code::ChainMismatch, None),
-        Incomplete::ChainNotKnown(_) => (Code::ChainNotKnown, None),
-        Incomplete::AsOfBeforeFirstPublication { list, .. } => {
-            (Code::AsOfBeforeFirstPublication, Some(list))
-        }
-        Incomplete::AsOfNotCovered { list, .. } => (Code::AsOfNotCovered, Some(list)),
-        Incomplete::TransfersMissing { .. } => (Code::TransfersMissing, None),
-        Incomplete::TransfersGapped { .. } => (Code::TransfersGapped, None),
-        Incomplete::TransfersUnpositioned { .. } => (Code::TransfersUnpositioned, None),
-        Incomplete::TransfersUnvalued { .. } => (Code::TransfersUnvalued, None),
-        Incomplete::TransfersStale { .. } => (Code::TransfersStale, None),
-        Incomplete::ExposureBehind | Incomplete::ExposureFailed(_) => (Code::ExposureBehind, None),
-        Incomplete::SnapshotExposureNotKept(_) => (Code::SnapshotExposureNotKept, None),
-        Incomplete::SearchCutShort(_) => (Code::SearchCutShort, None),
-        Incomplete::DepthNarrowed { .. } => (Code::DepthNarrowed, None),
-    };
     v1::IncompleteReason {
-        code: code.into(),
-        list_id: list.map(ToString::to_string).unwrap_or_default(),
+        code: v1::IncompleteReasonCode::from(reason.code()).into(),
+        list_id: reason.list().map(ToString::to_string).unwrap_or_default(),
         detail: reason.to_string(),
     }
 }

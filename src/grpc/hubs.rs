@@ -8,7 +8,7 @@ use super::blocking::with_engine_in_turn;
 use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, hex, transfer};
 use super::status::{Refusal, both, invalid_field};
-use super::transfers::{optional_chain, page_limit};
+use super::transfers::optional_chain;
 use super::{page, v1};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
@@ -35,7 +35,7 @@ pub async fn list(
 }
 
 fn query(request: &v1::ListHubsRequest) -> Result<HubsQuery, Refusal> {
-    let limit = page_limit(request.page_size);
+    let limit = page::heavy_limit(request.page_size);
     let (chain, after) = both(optional_chain(&request.chain), place(&request.page_token))?;
     Ok(HubsQuery { chain, exposed: request.exposed_only, after, limit })
 }

@@ -316,17 +316,11 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
         let message = format!("{} bytes, at most {MAX_FORCE_REASON}", reason.len());
         return Err(invalid_field("header.force_reason", message));
     }
-    let gate = |gate: &i32| match v1::ImportGate::try_from(*gate) {
-        Ok(v1::ImportGate::Empty) => Ok(Gate::Empty),
-        Ok(v1::ImportGate::Quarantine) => Ok(Gate::Quarantine),
-        Ok(v1::ImportGate::Kind) => Ok(Gate::Kind),
-        Ok(v1::ImportGate::Older) => Ok(Gate::Older),
-        Ok(v1::ImportGate::Shrink) => Ok(Gate::Shrink),
-        Ok(v1::ImportGate::Unspecified) | Err(_) => {
-            Err(invalid_field("header.force_gates", format!("{gate} is no gate")))
-        }
+    let gate = |gate: &i32| {
+        let known = v1::ImportGate::try_from(*gate).ok().and_then(Option::from);
+        known.ok_or_else(|| invalid_field("header.force_gates", format!("{gate} is no gate")))
     };
-    let gates = gates.iter().map(gate).collect::<Result<BTreeSet<_>, _>>()?;
+    let gates = gates.iter().map(gate).collect::<Result<BTreeSet<Gate>, _>>()?;
     match (reason.is_empty(), gates.is_empty()) {
         (true, true) => Ok(None),
         (false, false) => Ok(Some(Force { reason, gates })),
@@ -353,7 +347,7 @@ fn declaration_of(
 }
 
 fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Refusal> {
-    let kind = convert::from_list_kind(header.kind());
+    let kind = header.kind().into();
     let format = parse_format("header.format", &header.format);
     let published = parse_published("header.published_on", &header.published_on);
     let force = force_of(&header.force_reason, &header.force_gates);

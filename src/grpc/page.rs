@@ -3,15 +3,18 @@
 use super::convert::hex;
 use super::status::{Refusal, invalid_field};
 
-const DEFAULT: usize = 1_000;
-const MAX: usize = 10_000;
-
 /// The number of items to give for a `page_size`.
 pub fn limit(page_size: u32) -> usize {
-    match page_size as usize {
-        0 => DEFAULT,
-        asked => asked.min(MAX),
-    }
+    bounded(page_size, 1_000, 10_000)
+}
+
+/// The same of items that are large or take a search.
+pub fn heavy_limit(page_size: u32) -> usize {
+    bounded(page_size, 100, 1_000)
+}
+
+fn bounded(page_size: u32, default: u32, most: u32) -> usize {
+    if page_size == 0 { default as usize } else { page_size.min(most) as usize }
 }
 
 pub fn encode_token(place: [u64; 2]) -> String {

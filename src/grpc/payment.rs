@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::client::plain;
-use super::convert::ListedRow;
 use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
+use super::convert::{self, ListedRow};
 use super::request::{MAX_REQUEST_ID, ScreeningOptions};
-use super::screening::{screen_by_labels, screen_with_search, to_item};
+use super::screener::{AnsweredItem, Screener};
 use super::status::{self, Refusal, all, both};
 use super::v1::screening_item::Outcome;
 use super::v1::{self, ErrorReason};
@@ -19,7 +19,7 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, TransferError};
 use crate::engine::{Engine, PaymentProjection};
 use crate::exposure::Direction;
-use crate::screening::Scope;
+use crate::screening::ScreeningSummary;
 use crate::screening::payment::{Effect, Overall, Payment, Prospect};
 use crate::screening::policy::Decision;
 use crate::screening::reason::PaymentFacts;
@@ -38,6 +38,15 @@ pub struct CheckedPayment {
     queries: Vec<(v1::PaymentSide, u32, v1::AddressQuery)>,
     options: ScreeningOptions,
     customer_reference: String,
+}
+
+pub struct AnsweredPayment {
+    /// Without its snapshot.
+    pub response: v1::ScreenPaymentResponse,
+    pub snapshot: Arc<Snapshot>,
+    pub decision: Decision,
+    /// By address; `None` where it was refused.
+    pub summaries: Vec<Option<ScreeningSummary>>,
 }
 
 impl CheckedPayment {
@@ -81,13 +90,8 @@ impl CheckedPayment {
         Ok(Self { queries: numbered.collect(), payment, options, customer_reference })
     }
 
-    /// Screens every address, and looks what the payment would change up. Blocks. The message lacks
-    /// its snapshot, which comes beside it.
-    pub fn answer(
-        self,
-        engine: &Engine,
-        now: Timestamp,
-    ) -> Result<(v1::ScreenPaymentResponse, Arc<Snapshot>), Refusal> {
+    /// Screens every address, and looks what the payment would change up. Blocks.
+    pub fn answer(self, engine: &Engine, now: Timestamp) -> Result<AnsweredPayment, Refusal> {
         let Self { payment, queries, options, customer_reference } = self;
         // One snapshot for all, and changes held back no longer than needed.
         let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
@@ -106,24 +110,22 @@ impl CheckedPayment {
             drop(scope);
             (snapshot, (messages, unvalued), (effect, incomplete))
         };
-        let scope = options.scope(&snapshot, now)?;
-        let screen = |(side, index, query)| {
-            let item = to_item(screened(engine, &scope, &options, query, now));
-            v1::PaymentAddress { side: v1::PaymentSide::into(side), index, item: Some(item) }
-        };
-        let addresses: Vec<_> = queries.into_iter().map(screen).collect();
-        let overall = Overall::of(addresses.iter().map(summary));
+        let screener = Screener { engine, scope: options.scope(&snapshot, now)?, now };
+        let (addresses, summaries): (Vec<_>, Vec<_>) = queries
+            .into_iter()
+            .map(|(side, index, query)| {
+                let AnsweredItem { item, summary } = screener.item(query, options.evidence);
+                let side = v1::PaymentSide::into(side);
+                (v1::PaymentAddress { side, index, item: Some(item) }, summary)
+            })
+            .unzip();
+        let overall = Overall::of(summaries.iter().copied());
         let exposure_hops = addresses.iter().map(exposure_hops).min().unwrap_or(0);
-        let status = if overall.complete {
-            v1::ScreeningStatus::Complete
-        } else {
-            v1::ScreeningStatus::Incomplete
-        };
         let response = v1::ScreenPaymentResponse {
             reason: reason(&addresses, overall, exposure_hops, &payment),
             customer_reference,
             decision: v1::Decision::from(overall.decision).into(),
-            status: status.into(),
+            status: convert::status(overall.is_complete).into(),
             score: overall.score.into(),
             level: v1::RiskLevel::from(snapshot.policy().level(overall.score)).into(),
             addresses,
@@ -138,36 +140,9 @@ impl CheckedPayment {
             prospective_incomplete: incomplete,
             exposure_hops,
         };
-        drop(scope);
-        Ok((response, snapshot))
+        drop(screener);
+        Ok(AnsweredPayment { response, snapshot, decision: overall.decision, summaries })
     }
-}
-
-/// One address, as `ScreenAddress` answers.
-fn screened(
-    engine: &Engine,
-    scope: &Scope<'_>,
-    options: &ScreeningOptions,
-    query: v1::AddressQuery,
-    now: Timestamp,
-) -> Result<v1::Screening, (String, Refusal)> {
-    if options.is_deep(scope) {
-        screen_with_search(engine, (scope, options.evidence), query, now)
-    } else {
-        screen_by_labels(engine, scope, query, now)
-    }
-}
-
-/// An answer in short, for the overall one; `None` where the address was refused.
-fn summary(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
-    let Some(Outcome::Screening(screening)) = outcome(address) else { return None };
-    let decision = match screening.decision() {
-        v1::Decision::Allow => Decision::Allow,
-        v1::Decision::Review => Decision::Review,
-        v1::Decision::Block | v1::Decision::Unspecified => Decision::Block,
-    };
-    let complete = screening.status() == v1::ScreeningStatus::Complete;
-    Some((decision, u8::try_from(screening.score).unwrap_or(u8::MAX), complete))
 }
 
 /// Over how many hops exposure was looked for of an address; 0 where it was not.
@@ -276,14 +251,9 @@ impl From<Effect> for v1::PaymentEffect {
 }
 
 fn direction(direction: v1::PaymentDirection) -> Result<Direction, Refusal> {
-    match direction {
-        v1::PaymentDirection::Deposit => Ok(Direction::ReceivedFrom),
-        v1::PaymentDirection::Withdrawal => Ok(Direction::SentTo),
-        v1::PaymentDirection::Unspecified => {
-            let message = "missing or unknown: DEPOSIT or WITHDRAWAL";
-            Err(status::invalid_field("direction", message))
-        }
-    }
+    Option::from(direction).ok_or_else(|| {
+        status::invalid_field("direction", "missing or unknown: DEPOSIT or WITHDRAWAL")
+    })
 }
 
 /// Options without a moment in the past.

@@ -87,7 +87,7 @@ fn chosen(
 fn outcome(screening: &Screening<'_>) -> v1::PolicyOutcome {
     let worst = screening.deciding_finding().or(screening.findings.first());
     v1::PolicyOutcome {
-        status: convert::status(screening).into(),
+        status: convert::status(screening.is_complete()).into(),
         decision: v1::Decision::from(screening.decision).into(),
         score: screening.score.into(),
         level: v1::RiskLevel::from(screening.level).into(),
@@ -131,12 +131,8 @@ impl Comparison<'_> {
             Err(refusal) => return refused(refusal),
         };
         let by = |scope: &Scope<'_>| {
-            if scope.needs_search() {
-                let deep = self.engine.screen_deep(scope, &address, chain.as_ref(), false);
-                deep.map(|deep| outcome(&deep.screening))
-            } else {
-                scope.screen(&address, chain.as_ref()).map(|answer| outcome(&answer))
-            }
+            let screened = self.engine.screen(scope, &address, chain.as_ref(), false);
+            screened.map(|screened| outcome(&screened.screening))
         };
         match by(old).and_then(|old| Ok((old, by(new)?))) {
             Ok((old, new)) => v1::ComparedItem {

@@ -88,11 +88,6 @@ impl ScreeningOptions {
         Ok(Self { narrowing, evidence, include_snapshot, past })
     }
 
-    /// Whether answers take a search.
-    pub fn is_deep(&self, scope: &Scope<'_>) -> bool {
-        self.evidence || scope.needs_search()
-    }
-
     /// Applies them to a snapshot.
     pub fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
         Ok(Scope::new(snapshot, &self.narrowing, now)?)

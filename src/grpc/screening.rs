@@ -17,17 +17,16 @@ use batch::{Batch, Room};
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
 use super::concurrency::ConcurrencyLimits;
-use super::payment::CheckedPayment;
-use super::request::{ScreeningOptions, ScreeningRequest, check, checked_query, not_an_address};
+use super::payment::{AnsweredPayment, CheckedPayment};
+use super::request::{ScreeningOptions, check};
+use super::screener::{Answered, AnsweredItem, Screener};
 use super::status::Refusal;
-use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{clusters, convert, decided_by, hubs, status, trace};
+use super::{clusters, convert, hubs, status, trace};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::screening::Scope;
-use crate::screening::policy::Decision;
+use crate::screening::ScreeningSummary;
 use crate::screening::snapshot::Snapshot;
 use crate::telemetry;
 
@@ -66,32 +65,11 @@ impl Screenings {
         Self { metrics: Some(metrics), ..self }
     }
 
-    fn count(&self, answered: Option<&v1::Screening>) {
+    fn count(&self, answered: Option<ScreeningSummary>) {
         let Some(metrics) = &self.metrics else { return };
-        let decided = answered.and_then(|screening| {
-            let decision = match screening.decision() {
-                v1::Decision::Allow => Decision::Allow,
-                v1::Decision::Review => Decision::Review,
-                v1::Decision::Block => Decision::Block,
-                v1::Decision::Unspecified => return None,
-            };
-            Some((decision, screening))
-        });
-        match decided {
-            Some((decision, screening)) => {
-                let is_complete = screening.status() == v1::ScreeningStatus::Complete;
-                metrics.screened(decision, is_complete, decided_by::of(screening));
-            }
+        match answered {
+            Some(summary) => metrics.screened(summary),
             None => metrics.not_screened(),
-        }
-    }
-
-    fn count_items<'i>(&self, items: impl IntoIterator<Item = &'i v1::ScreeningItem>) {
-        for item in items {
-            match &item.outcome {
-                Some(Outcome::Screening(screening)) => self.count(Some(screening)),
-                Some(Outcome::Error(_)) | None => self.count(None),
-            }
         }
     }
 
@@ -152,22 +130,20 @@ impl Screenings {
         options: &ScreeningOptions,
         mut room: Room,
         (snapshot, now): (&Arc<Snapshot>, Timestamp),
-    ) -> Result<Vec<v1::ScreeningItem>, Status> {
-        let scope = options.scope(snapshot, now)?;
+    ) -> Result<AnsweredItems, Status> {
+        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
         let turn = self.load.batches.turn().await?;
-        let mut items = Vec::with_capacity(queries.len());
+        let mut answers = AnsweredItems::with_capacity(queries.len());
         for (place, query) in queries.into_iter().enumerate() {
             if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let item = to_item(screen_by_labels(&self.engine, &scope, query, now));
-            if !room.takes(&item, items.is_empty())? {
+            if !answers.push(screener.item(query, false), &mut room)? {
                 break;
             }
-            items.push(item);
         }
         drop(turn);
-        Ok(items)
+        Ok(answers)
     }
 
     async fn deep_items(
@@ -176,7 +152,7 @@ impl Screenings {
         options: &ScreeningOptions,
         mut room: Room,
         (snapshot, now): (&Arc<Snapshot>, Timestamp),
-    ) -> Result<Vec<v1::ScreeningItem>, Status> {
+    ) -> Result<AnsweredItems, Status> {
         if queries.len() > MAX_DEEP_BATCH {
             let message = format!(
                 "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
@@ -186,71 +162,17 @@ impl Screenings {
         }
         let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
         let items = in_turn(&self.load.searches, move |caller| {
-            let scope = options.scope(&snapshot, now)?;
-            let asked = (&scope, options.evidence);
-            let mut items = Vec::new();
+            let screener = Screener { engine: &engine, scope: options.scope(&snapshot, now)?, now };
+            let mut answers = AnsweredItems::default();
             for query in queries.into_iter().take_while(|_| !caller.is_gone()) {
-                let item = to_item(screen_with_search(&engine, asked, query, now));
-                if !room.takes(&item, items.is_empty())? {
+                if !answers.push(screener.item(query, options.evidence), &mut room)? {
                     break;
                 }
-                items.push(item);
             }
-            Ok::<_, Refusal>(items)
+            Ok::<_, Refusal>(answers)
         });
         Ok(items.await??)
     }
-}
-
-/// Answers from the exposure labels.
-pub fn screen_by_labels(
-    engine: &Engine,
-    scope: &Scope<'_>,
-    query: v1::AddressQuery,
-    now: Timestamp,
-) -> Result<v1::Screening, (String, Refusal)> {
-    let ScreeningRequest { request_id, address, chain } = checked_query(query)?;
-    match scope.screen(&address, chain.as_ref()) {
-        Ok(screening) => {
-            engine.count_shadow(&screening);
-            Ok(convert::screening(&screening, request_id, scope.snapshot(), now))
-        }
-        Err(error) => Err((request_id, not_an_address(&error))),
-    }
-}
-
-/// One answer, with searches. Blocks.
-pub fn screen_with_search(
-    engine: &Engine,
-    (scope, with_evidence): (&Scope<'_>, bool),
-    query: v1::AddressQuery,
-    now: Timestamp,
-) -> Result<v1::Screening, (String, Refusal)> {
-    let ScreeningRequest { request_id, address, chain } = checked_query(query)?;
-    let snapshot = scope.snapshot();
-    let deep = match engine.screen_deep(scope, &address, chain.as_ref(), with_evidence) {
-        Ok(deep) => deep,
-        Err(error) => return Err((request_id, not_an_address(&error))),
-    };
-    engine.count_shadow(&deep.screening);
-    let mut message = convert::screening(&deep.screening, request_id, snapshot, now);
-    for (finding, evidence) in message.findings.iter_mut().zip(&deep.evidence) {
-        if let (Some(exposure), Some(evidence)) = (&mut finding.exposure, evidence) {
-            exposure.evidence = Some(convert::exposure::evidence(snapshot, evidence));
-        }
-    }
-    for (finding, chain) in message.findings.iter_mut().zip(&deep.joins) {
-        finding.common_input_chain = chain.as_ref().map(convert::common_input::chain);
-    }
-    Ok(message)
-}
-
-pub fn to_item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
-    let outcome = match outcome {
-        Ok(screening) => Outcome::Screening(screening),
-        Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
-    };
-    v1::ScreeningItem { outcome: Some(outcome) }
 }
 
 type Answers =
@@ -275,24 +197,24 @@ impl ScreeningService for Screenings {
         let basis = self.basis(&options).await?;
         let Basis { snapshot, now, .. } = &basis;
         let now = *now;
-        let scope = options.scope(snapshot, now)?;
-        let answered = if options.is_deep(&scope) {
-            drop(scope);
+        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
+        let answered = if screener.is_deep(options.evidence) {
+            drop(screener);
             let (engine, snapshot, options) =
                 (self.engine.clone(), snapshot.clone(), options.clone());
             in_turn(&self.load.searches, move |_| {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
-                screen_with_search(&engine, (&scope, options.evidence), query, now)
+                Screener { engine: &engine, scope, now }.answer(query, options.evidence)
             })
             .await?
         } else {
-            let answered = screen_by_labels(&self.engine, &scope, query, now);
-            drop(scope);
+            let answered = screener.answer(query, false);
+            drop(screener);
             answered
         };
-        self.count(answered.as_ref().ok());
-        let screening = answered.map_err(|(_, refusal)| refusal)?;
-        telemetry::record_decision(decision_name(screening.decision()));
+        self.count(answered.as_ref().ok().map(|answered| answered.summary));
+        let Answered { screening, summary } = answered.map_err(|(_, refusal)| refusal)?;
+        telemetry::record_decision(summary.decision.as_str());
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: self.message_by(&basis, &options).await?,
@@ -310,13 +232,13 @@ impl ScreeningService for Screenings {
         let Basis { snapshot, now, .. } = basis;
         let room = batch.room(message.as_ref(), snapshot.id(), limit);
         let queries = std::mem::take(&mut batch.queries);
-        let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
-        let items = if is_deep {
+        let needs_search = batch.options.scope(&snapshot, now)?.needs_search();
+        let AnsweredItems { items, summaries } = if batch.options.evidence || needs_search {
             self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
         } else {
             self.items(queries, &batch.options, room, (&snapshot, now)).await?
         };
-        self.count_items(&items);
+        summaries.into_iter().for_each(|summary| self.count(summary));
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
             next_page_token: batch.token_after(items.len()),
             items,
@@ -359,10 +281,10 @@ impl ScreeningService for Screenings {
         let asked = CheckedPayment::check(request, &self.engine)?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
-        let (response, snapshot) =
+        let AnsweredPayment { response, snapshot, decision, summaries } =
             with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
-        self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
-        telemetry::record_decision(decision_name(response.decision()));
+        summaries.into_iter().for_each(|summary| self.count(summary));
+        telemetry::record_decision(decision.as_str());
         let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenPaymentResponse { snapshot, ..response }))
     }
@@ -377,37 +299,53 @@ impl ScreeningService for Screenings {
             Session { service: self.clone(), options: Ok(ScreeningOptions::default()), sent: None };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
-        let load = self.load.clone();
-        let counting = self.clone();
+        let service = self.clone();
         let answers = request.into_inner().map(move |question| session.prepare(question?));
         let answers = answers.then(move |prepared| {
-            let load = load.clone();
+            let service = service.clone();
             async move {
                 let Prepared { message, answer } = prepared?;
                 let snapshot = match message {
-                    Some(MessageWork { service, snapshot, now, options }) => {
+                    Some(MessageWork { snapshot, now, options }) => {
                         Some(service.message_for(&snapshot, now, &options).await?)
                     }
                     None => None,
                 };
-                let item = match answer {
+                let AnsweredItem { item, summary } = match answer {
                     PreparedAnswer::Ready(item) => *item,
-                    PreparedAnswer::Deep(work) => in_turn(&load.searches, |_| work()).await?,
+                    PreparedAnswer::Deep(work) => {
+                        in_turn(&service.load.searches, |_| work()).await?
+                    }
                 };
+                service.count(summary);
                 Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot })
             }
-        });
-        let answers = answers.map(move |answer: Result<v1::StreamScreenAddressesResponse, _>| {
-            counting.count_items(answer.iter().filter_map(|response| response.item.as_ref()));
-            answer
         });
         Ok(Response::new(Box::pin(answers)))
     }
 }
 
-fn decision_name(decision: v1::Decision) -> &'static str {
-    let name = decision.as_str_name();
-    name.strip_prefix("DECISION_").unwrap_or(name)
+/// The answers to a batch, and what is counted of each.
+#[derive(Default)]
+struct AnsweredItems {
+    items: Vec<v1::ScreeningItem>,
+    summaries: Vec<Option<ScreeningSummary>>,
+}
+
+impl AnsweredItems {
+    fn with_capacity(count: usize) -> Self {
+        Self { items: Vec::with_capacity(count), summaries: Vec::with_capacity(count) }
+    }
+
+    /// Adds an answer if there is room for it.
+    fn push(&mut self, answer: AnsweredItem, room: &mut Room) -> Result<bool, Refusal> {
+        let fits = room.takes(&answer.item, self.items.is_empty())?;
+        if fits {
+            self.items.push(answer.item);
+            self.summaries.push(answer.summary);
+        }
+        Ok(fits)
+    }
 }
 
 struct Session {
@@ -430,27 +368,25 @@ impl Session {
         let options = self.options.clone();
         let dated = options.clone().unwrap_or_default();
         let message = self.message_of(&snapshot, now, dated);
+        let engine = self.service.engine.clone();
         let scope =
             options.and_then(|options| Ok((options.scope(&snapshot, now)?, options.clone())));
         let answer = match scope {
-            Ok((scope, options)) if options.is_deep(&scope) => {
+            Ok((scope, options)) if options.evidence || scope.needs_search() => {
                 drop(scope);
-                let engine = self.service.engine.clone();
                 PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
                     Ok(scope) => {
-                        to_item(screen_with_search(&engine, (&scope, options.evidence), query, now))
+                        Screener { engine: &engine, scope, now }.item(query, options.evidence)
                     }
-                    Err(refusal) => to_item(Err((query.request_id, refusal))),
+                    Err(refusal) => AnsweredItem::refused(query.request_id, refusal),
                 }))
             }
-            Ok((scope, _)) => PreparedAnswer::Ready(Box::new(to_item(screen_by_labels(
-                &self.service.engine,
-                &scope,
-                query,
-                now,
-            )))),
+            Ok((scope, _)) => {
+                let screener = Screener { engine: &engine, scope, now };
+                PreparedAnswer::Ready(Box::new(screener.item(query, false)))
+            }
             Err(refusal) => {
-                PreparedAnswer::Ready(Box::new(to_item(Err((query.request_id, refusal)))))
+                PreparedAnswer::Ready(Box::new(AnsweredItem::refused(query.request_id, refusal)))
             }
         };
         Ok(Prepared { message, answer })
@@ -472,12 +408,7 @@ impl Session {
             return None;
         }
         self.sent = Some((snapshot.id().to_owned(), as_of));
-        Some(MessageWork {
-            service: self.service.clone(),
-            snapshot: snapshot.clone(),
-            now,
-            options,
-        })
+        Some(MessageWork { snapshot: snapshot.clone(), now, options })
     }
 }
 
@@ -487,13 +418,12 @@ struct Prepared {
 }
 
 struct MessageWork {
-    service: Screenings,
     snapshot: Arc<Snapshot>,
     now: Timestamp,
     options: ScreeningOptions,
 }
 
 enum PreparedAnswer {
-    Ready(Box<v1::ScreeningItem>),
-    Deep(Box<dyn FnOnce() -> v1::ScreeningItem + Send>),
+    Ready(Box<AnsweredItem>),
+    Deep(Box<dyn FnOnce() -> AnsweredItem + Send>),
 }

@@ -14,7 +14,7 @@ use super::v1;
 use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
 use crate::engine::{Engine, TraceQuery};
-use crate::exposure::{Direction, MAX_HOPS};
+use crate::exposure::MAX_HOPS;
 
 /// The paths in each direction where none are asked for, and at most.
 const DEFAULT_PATHS: usize = 10;
@@ -51,15 +51,9 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
 
 fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
     let address = check_address(&request.address, wished_chain("chain", &request.chain));
-    let direction = match request.direction.try_into() {
-        Ok(v1::ExposureDirection::Unspecified) => Ok(None),
-        Ok(v1::ExposureDirection::ReceivedFrom) => Ok(Some(Direction::ReceivedFrom)),
-        Ok(v1::ExposureDirection::SentTo) => Ok(Some(Direction::SentTo)),
-        Err(_) => {
-            let message = format!("{} is no direction", request.direction);
-            Err(invalid_field("direction", message))
-        }
-    };
+    let direction = v1::ExposureDirection::try_from(request.direction)
+        .map(Option::from)
+        .map_err(|_| invalid_field("direction", format!("{} is no direction", request.direction)));
     let kinds = list_kinds(&request.list_kinds);
     let max_hops = match request.max_hops {
         0 => Ok(None),
@@ -101,7 +95,7 @@ fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
 /// The kinds named, each once.
 fn list_kinds(named: &[i32]) -> Result<Vec<ListKind>, Refusal> {
     let named = all(named.iter().enumerate().map(|(place, kind)| {
-        let known = v1::ListKind::try_from(*kind).ok().and_then(convert::from_list_kind);
+        let known = v1::ListKind::try_from(*kind).ok().and_then(Option::from);
         known.ok_or_else(|| {
             invalid_field(&format!("list_kinds[{place}]"), format!("{kind} is no kind of list"))
         })

@@ -20,7 +20,6 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::Verdict;
 use crate::domain::transfer::MAX_HEIGHT;
 use crate::engine::{CounterpartyQuery, CounterpartyRow, Engine, HeadOverview};
-use crate::exposure::Direction;
 
 pub use coverage::{covered, gap};
 pub use ingest::MAX_COVERED;
@@ -30,10 +29,6 @@ pub const MAX_BATCH: usize = 10_000;
 
 /// The longest reason to take transfers back, in bytes: it is kept.
 const MAX_REASON: usize = 1_024;
-
-/// The counterparties on a page where none are asked for, and at most.
-const DEFAULT_PAGE: usize = 100;
-const MAX_PAGE: usize = 1_000;
 
 /// The service over the engine.
 #[derive(Clone, Debug)]
@@ -60,14 +55,6 @@ fn parse_chain(field: &str, text: &str) -> Result<Chain, Refusal> {
 /// The chain named; `None` where none is.
 pub(super) fn optional_chain(text: &str) -> Result<Option<Chain>, Refusal> {
     if text.is_empty() { Ok(None) } else { parse_chain("chain", text).map(Some) }
-}
-
-/// The number of items to give for a `page_size`.
-pub(super) fn page_limit(page_size: u32) -> usize {
-    match page_size as usize {
-        0 => DEFAULT_PAGE,
-        asked => asked.min(MAX_PAGE),
-    }
 }
 
 /// A reason that is kept.
@@ -157,7 +144,7 @@ impl TransferService for Transfers {
         request: Request<v1::ListTransferGapsRequest>,
     ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
         let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
-        let limit = page_limit(page_size);
+        let limit = page::heavy_limit(page_size);
         let (chain, start) = both(optional_chain(&chain), page::decode_token(&page_token))?;
         let start = start.map_or(0, |[next, _]| next as usize);
         let state = self.engine.transfer_state();
@@ -180,7 +167,7 @@ impl TransferService for Transfers {
     ) -> Result<Response<v1::ListTransferConflictsResponse>, Status> {
         let v1::ListTransferConflictsRequest { chain, include_settled, page_size, page_token } =
             request.into_inner();
-        let limit = page_limit(page_size);
+        let limit = page::heavy_limit(page_size);
         let (chain, after) = both(optional_chain(&chain), page::decode_token(&page_token))?;
         let after = after.map(|[number, _]| number);
         with_engine(&self.engine, move |engine| {
@@ -202,11 +189,11 @@ impl TransferService for Transfers {
     ) -> Result<Response<v1::SettleTransferConflictResponse>, Status> {
         let caller = access::caller(&request)?;
         let v1::SettleTransferConflictRequest { number, verdict, reason } = request.into_inner();
-        let verdict = match verdict.try_into() {
-            Ok(v1::ConflictVerdict::First) => Ok(Verdict::First),
-            Ok(v1::ConflictVerdict::Second) => Ok(Verdict::Second),
-            Ok(v1::ConflictVerdict::Both) => Ok(Verdict::Both),
-            _ => Err(invalid_field("verdict", "first, second or both")),
+        let verdict = match v1::ConflictVerdict::try_from(verdict).ok().and_then(Option::from) {
+            Some(verdict @ (Verdict::First | Verdict::Second | Verdict::Both)) => Ok(verdict),
+            Some(Verdict::TakenBack) | None => {
+                Err(invalid_field("verdict", "first, second or both"))
+            }
         };
         let (verdict, reason) = both(verdict, checked_reason(&reason))?;
         with_engine(&self.engine, move |engine| {
@@ -268,16 +255,10 @@ fn counterparty_query(
     request: v1::ListCounterpartiesRequest,
 ) -> Result<CounterpartyQuery, Refusal> {
     let address = check_address(&request.address, optional_chain(&request.chain));
-    let direction = match request.direction.try_into() {
-        Ok(v1::TransferDirection::Unspecified) => Ok(None),
-        Ok(v1::TransferDirection::Received) => Ok(Some(Direction::ReceivedFrom)),
-        Ok(v1::TransferDirection::Sent) => Ok(Some(Direction::SentTo)),
-        Err(_) => {
-            let message = format!("{} is no direction", request.direction);
-            Err(invalid_field("direction", message))
-        }
-    };
-    let limit = page_limit(request.page_size);
+    let direction = v1::TransferDirection::try_from(request.direction)
+        .map(Option::from)
+        .map_err(|_| invalid_field("direction", format!("{} is no direction", request.direction)));
+    let limit = page::heavy_limit(request.page_size);
     let after = page::decode_token(&request.page_token);
     let ((chain, direction), after) = both(both(address, direction), after)?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
@@ -296,12 +277,8 @@ pub(super) fn check_address(
 }
 
 fn counterparty(row: &CounterpartyRow) -> v1::Counterparty {
-    let direction = match row.direction {
-        Direction::ReceivedFrom => v1::TransferDirection::Received,
-        Direction::SentTo => v1::TransferDirection::Sent,
-    };
     v1::Counterparty {
-        direction: direction.into(),
+        direction: v1::TransferDirection::from(row.direction).into(),
         addresses: row.others.iter().map(ToString::to_string).collect(),
         transfer: Some(convert::transfer::message(&row.transfer)),
         counts: row.not_counted.is_none(),

@@ -1,9 +1,10 @@
 //! One answered question: what was found, what was decided, and by what.
 
 use super::common_input::ClusterCut;
+use super::decided_by::DecidedBy;
 use super::incomplete::Incomplete;
 use super::matching::{Finding, MatchContext};
-use super::policy::{self, DecidingRule, Decision, Policy, RiskLevel};
+use super::policy::{self, Decision, Policy, RiskLevel};
 use super::unvalued::UnvaluedDealings;
 use crate::domain::address::{Address, Normalization};
 use crate::domain::list::StartBasis;
@@ -64,7 +65,26 @@ pub struct DecisionText {
     pub observed: String,
 }
 
+/// What is counted of a screening, and made into the answer on a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScreeningSummary {
+    pub decision: Decision,
+    pub score: u8,
+    pub is_complete: bool,
+    pub decided_by: DecidedBy,
+}
+
 impl<'a> Screening<'a> {
+    pub fn summary(&self) -> ScreeningSummary {
+        let reasons = self.scope_incomplete.iter().chain(&self.address_incomplete);
+        ScreeningSummary {
+            decision: self.decision,
+            score: self.score,
+            is_complete: self.is_complete(),
+            decided_by: DecidedBy::of(self.rule().0, reasons.map(|why| why.code().subject())),
+        }
+    }
+
     pub fn policy(&self) -> &'a Policy {
         self.context.policy
     }
@@ -77,10 +97,7 @@ impl<'a> Screening<'a> {
             Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
             Decider::Finding(place) => {
                 let by = self.findings[place].by;
-                (
-                    self.policy().rule_id(by),
-                    matches!(by, DecidingRule::SanctionsFloor | DecidingRule::SourceFloor),
-                )
+                (self.policy().rule_id(by), by.is_floor())
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::incomplete::ReasonSubject;
 use super::policy::INCOMPLETE_FLOOR;
 
 /// What a decision rests on.
@@ -15,15 +16,6 @@ pub enum DecidedBy {
     Address,
     /// No finding and no doubt about the address: only data that are stale or lacking, or options
     /// that leave some out. The decision would be milder were the status COMPLETE.
-    Data,
-}
-
-/// What a reason of being INCOMPLETE is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReasonSubject {
-    /// The address that was asked, whatever is loaded.
-    Address,
-    /// What is loaded, how old it is, and what the request leaves out of it.
     Data,
 }
 

@@ -1,4 +1,4 @@
-//! Why a screening is INCOMPLETE. Finds nothing out.
+//! Why a screening is INCOMPLETE: the reasons, and one table of their codes. Finds nothing out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -98,6 +98,149 @@ pub enum Incomplete {
         /// The span without a check.
         gap: UncoveredSpan,
     },
+}
+
+impl Incomplete {
+    pub fn code(&self) -> IncompleteCode {
+        use IncompleteCode as Code;
+        match self {
+            Self::RequiredListMissing(_) => Code::RequiredListMissing,
+            Self::ListNotStored(_) => Code::ListNotStored,
+            Self::ListNotUnderstood { .. } => Code::ListNotUnderstood,
+            Self::ListStale { .. } => Code::ListStale,
+            Self::Narrowed(_) => Code::Narrowed,
+            Self::AddressNotUnderstood(_) => Code::AddressNotUnderstood,
+            Self::ChecksumWrong => Code::ChecksumWrong,
+            Self::ChainMismatch(_) => Code::ChainMismatch,
+            Self::ChainNotKnown(_) => Code::ChainNotKnown,
+            Self::AsOfBeforeFirstPublication { .. } => Code::AsOfBeforeFirstPublication,
+            Self::AsOfNotCovered { .. } => Code::AsOfNotCovered,
+            Self::TransfersMissing { .. } => Code::TransfersMissing,
+            Self::TransfersGapped { .. } => Code::TransfersGapped,
+            Self::TransfersUnpositioned { .. } => Code::TransfersUnpositioned,
+            Self::TransfersUnvalued { .. } => Code::TransfersUnvalued,
+            Self::TransfersStale { .. } => Code::TransfersStale,
+            Self::ExposureBehind | Self::ExposureFailed(_) => Code::ExposureBehind,
+            Self::SnapshotExposureNotKept(_) => Code::SnapshotExposureNotKept,
+            Self::SearchCutShort(_) => Code::SearchCutShort,
+            Self::DepthNarrowed { .. } => Code::DepthNarrowed,
+        }
+    }
+
+    /// The list that it is about; `None` where it is about none.
+    pub fn list(&self) -> Option<&ListId> {
+        match self {
+            Self::RequiredListMissing(list)
+            | Self::ListNotStored(list)
+            | Self::ListNotUnderstood { list, .. }
+            | Self::ListStale { list, .. }
+            | Self::Narrowed(list)
+            | Self::AsOfBeforeFirstPublication { list, .. }
+            | Self::AsOfNotCovered { list, .. } => Some(list),
+            Self::AddressNotUnderstood(_)
+            | Self::ChecksumWrong
+            | Self::ChainMismatch(_)
+            | Self::ChainNotKnown(_)
+            | Self::TransfersMissing { .. }
+            | Self::TransfersGapped { .. }
+            | Self::TransfersUnpositioned { .. }
+            | Self::TransfersUnvalued { .. }
+            | Self::TransfersStale { .. }
+            | Self::ExposureBehind
+            | Self::ExposureFailed(_)
+            | Self::SnapshotExposureNotKept(_)
+            | Self::SearchCutShort(_)
+            | Self::DepthNarrowed { .. } => None,
+        }
+    }
+}
+
+/// What a reason of being INCOMPLETE is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasonSubject {
+    /// The address that was asked, whatever is loaded.
+    Address,
+    /// What is loaded, how old it is, and what the request leaves out of it.
+    Data,
+}
+
+impl ReasonSubject {
+    /// The subject of a code. One that is not known may be about the address, so that a person looks.
+    pub fn of(code: Option<IncompleteCode>) -> Self {
+        code.map_or(Self::Address, IncompleteCode::subject)
+    }
+}
+
+/// The table of codes: variant, name in the proto and in result files, what it is about, and its
+/// meaning where no detail is given.
+macro_rules! codes {
+    ($($code:ident, $name:literal, $subject:ident, $meaning:literal;)+) => {
+        /// An [`Incomplete`] without its detail, as answers name it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum IncompleteCode {
+            $($code),+
+        }
+
+        impl IncompleteCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
+            /// The name in the proto and in result files.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => $name),+
+                }
+            }
+
+            /// The code of a name; `None` for one of a later version.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
+            pub fn subject(self) -> ReasonSubject {
+                match self {
+                    $(Self::$code => ReasonSubject::$subject),+
+                }
+            }
+
+            /// The meaning, in words that take no capital.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$code => $meaning),+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    RequiredListMissing, "REQUIRED_LIST_MISSING", Data, "a required list is not loaded";
+    ListStale, "LIST_STALE", Data, "a list is older than its limit, or its age is not known";
+    ListNotStored, "LIST_NOT_STORED", Data, "a publication of a required list could not be stored";
+    ListNotUnderstood, "LIST_NOT_UNDERSTOOD", Data, "too much of a required list is not understood";
+    Narrowed, "NARROWED", Data, "the request leaves out a required list";
+    AddressNotUnderstood, "ADDRESS_NOT_UNDERSTOOD", Address, "the string fits no address form";
+    ChecksumWrong, "CHECKSUM_WRONG", Address,
+        "the address's checksum is wrong: it may be mistyped";
+    ChainMismatch, "CHAIN_MISMATCH", Address,
+        "such an address cannot stand on the chain asked for";
+    ChainNotKnown, "CHAIN_NOT_KNOWN", Address,
+        "the chain is not known: only letter-for-letter matches can be found";
+    AsOfNotCovered, "AS_OF_NOT_COVERED", Data, "nobody looked at a list on that day";
+    AsOfBeforeFirstPublication, "AS_OF_BEFORE_FIRST_PUBLICATION", Data,
+        "the day asked for is before the first publication ever loaded";
+    TransfersMissing, "TRANSFERS_MISSING", Data, "transfers of a chain are not loaded";
+    TransfersGapped, "TRANSFERS_GAPPED", Data, "transfers of a chain are not whole";
+    TransfersUnpositioned, "TRANSFERS_UNPOSITIONED", Data,
+        "transfers of a chain state no height and cannot show gaps";
+    TransfersUnvalued, "TRANSFERS_UNVALUED", Data, "an asset of a chain has no known value";
+    TransfersStale, "TRANSFERS_STALE", Data, "the transfers of a chain end too long ago";
+    ExposureBehind, "EXPOSURE_BEHIND", Data, "exposure does not know the lists in force yet";
+    SnapshotExposureNotKept, "SNAPSHOT_EXPOSURE_NOT_KEPT", Data,
+        "the exposure of that snapshot is not kept";
+    // The neighbourhood of this very address was too large to be searched.
+    SearchCutShort, "SEARCH_CUT_SHORT", Address, "the search for exposure was cut short";
+    DepthNarrowed, "DEPTH_NARROWED", Data, "the request asks for fewer hops than are required";
 }
 
 impl fmt::Display for Incomplete {

@@ -7,9 +7,9 @@ use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{ListKind, ListingPeriod, Party, Row, StartBasis};
+use crate::domain::list::{ListingPeriod, Party, Row, StartBasis};
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direct, Direction, Label, Timing};
+use crate::exposure::{Direction, Nearness};
 use jiff::civil::Date;
 
 /// What ties an address to a listing.
@@ -112,7 +112,9 @@ pub struct Finding<'s> {
     /// [`Reading::addresses`]: crate::domain::address::Reading::addresses
     pub about: u32,
     /// How near the listing is; set for exposure alone.
-    pub exposure: Option<ExposureMatch>,
+    pub exposure: Option<Nearness>,
+    /// The key id of the address that exposure was found under.
+    pub exposed_key: Option<PackedKey>,
     /// How the address is joined with the listing; set for CO_SPENT alone.
     pub joined: Option<Joined>,
 }
@@ -124,43 +126,16 @@ impl Finding<'_> {
     }
 }
 
-/// How near a listing is over transfers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExposureMatch {
-    /// The key id of the address that it was found under.
-    pub key: PackedKey,
-    pub direction: Direction,
-    pub kind: ListKind,
-    pub hops: u8,
-    /// Whether funds moved at the listing before its first day: at one hop the gravest of all
-    /// direct dealings.
-    pub timing: Timing,
-    /// What direct dealings come to; set at exactly one hop, and not for those by hubs.
-    pub direct: Option<Direct>,
-    /// Whether an untagged hub lies between.
-    pub hub: bool,
-    /// Whether the path begins at a key that is joined with the listed one by common inputs.
-    pub common_input: bool,
-}
-
-impl ExposureMatch {
-    /// What a label under `key` says.
-    pub fn new(key: PackedKey, label: &Label) -> Self {
-        let Label { direction, kind, hops, timing, direct, hub, common_input, .. } = *label;
-        Self { key, direction, kind, hops, timing, direct, hub, common_input }
-    }
-
-    /// Whether it is shown in place of what another key of the address has, and not that: it is
-    /// nearer, or as direct and graver. Of two direct ones both then say what both come to.
-    fn replaces(&mut self, known: &mut Self) -> bool {
-        let (Some(own), Some(other)) = (self.direct, known.direct) else {
-            return self.hops < known.hops;
-        };
-        self.direct = Some(own.with(other));
-        known.direct = self.direct;
-        // A dealing with the listed address itself before an estimate.
-        (self.timing, self.common_input) < (known.timing, known.common_input)
-    }
+/// Whether it is shown in place of what another key of the address has, and not that: it is
+/// nearer, or as direct and graver. Of two direct ones both then say what both come to.
+fn replaces(near: &mut Nearness, known: &mut Nearness) -> bool {
+    let (Some(own), Some(other)) = (near.direct, known.direct) else {
+        return near.hops < known.hops;
+    };
+    near.direct = Some(own.with(other));
+    known.direct = near.direct;
+    // A dealing with the listed address itself before an estimate.
+    (near.timing, near.common_input) < (known.timing, known.common_input)
 }
 
 /// An address to match, and how it was asked for.
@@ -192,7 +167,7 @@ impl MatchContext<'_> {
         kind: FindingKind,
         state: ListingState,
         (list, row, basis): (&'a SnapshotList, &'a Row, StartBasis),
-        near: Option<&ExposureMatch>,
+        near: Option<&Nearness>,
     ) -> Subject<'a> {
         Subject {
             kind,
@@ -293,7 +268,7 @@ fn finding<'s>(
     list: &'s SnapshotList,
     kind: FindingKind,
     (row, party): (&'s Row, Option<&'s Party>),
-    near: Option<ExposureMatch>,
+    near: Option<Nearness>,
     context: MatchContext<'_>,
 ) -> Option<Finding<'s>> {
     let (state, standing) = standing(row, context.day)?;
@@ -314,6 +289,7 @@ fn finding<'s>(
         key: None,
         about: 0,
         exposure: near,
+        exposed_key: None,
         joined: None,
     })
 }
@@ -335,36 +311,39 @@ pub(super) fn co_spent<'s>(
 /// longer holds. Findings before `first` are about another address.
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
-    mut near: ExposureMatch,
+    key: PackedKey,
+    mut near: Nearness,
     context: MatchContext<'_>,
     first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
-    let same = |f: &Finding<'_>| {
-        f.exposure.is_some_and(|known| {
-            (known.direction, known.kind, known.hub) == (near.direction, near.kind, near.hub)
-        })
-    };
+    let same = |f: &Finding<'_>| f.exposure.is_some_and(|known| known.is_of_sort(&near));
     let kind = match (near.hub, near.direction) {
         (true, _) => FindingKind::HubExposure,
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
-    let verdict = |list: &'s SnapshotList, listing: &'s IndexedListing, near: ExposureMatch| {
+    let verdict = |(list, listing): (&'s SnapshotList, &'s IndexedListing), key, near| {
         let found = finding(list, kind, list.index().listed_row(listing), Some(near), context)?;
-        Some(Finding { listing: Some(listing), ..found })
+        Some(Finding { listing: Some(listing), exposed_key: Some(key), ..found })
     };
-    let Some(mut found) = verdict(list, listing, near) else { return };
+    let Some(mut found) = verdict((list, listing), key, near) else { return };
     let known = findings[first..].iter().position(same).map(|place| findings.remove(first + place));
-    if let Some(Finding { list: known_list, listing: Some(known_listing), exposure, .. }) = known
-        && let Some(mut known) = exposure
+    if let Some(Finding {
+        list: known_list,
+        listing: Some(known_listing),
+        exposure,
+        exposed_key,
+        ..
+    }) = known
+        && let (Some(mut known), Some(known_key)) = (exposure, exposed_key)
     {
-        let best = if near.replaces(&mut known) {
-            (list, listing, near)
+        let again = if replaces(&mut near, &mut known) {
+            verdict((list, listing), key, near)
         } else {
-            (known_list, known_listing, known)
+            verdict((known_list, known_listing), known_key, known)
         };
-        let Some(again) = verdict(best.0, best.1, best.2) else { return };
+        let Some(again) = again else { return };
         found = again;
     }
     findings.push(found);
@@ -389,11 +368,13 @@ fn is_exact(address: &Address<'_>, chain: Option<&Chain>, listing: &IndexedListi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::list::ListKind;
+    use crate::exposure::{Direct, Timing};
 
     #[test]
     fn of_two_keys_the_nearer_stays_and_the_graver_of_direct_ones() {
-        let near = |hops, timing, direct| ExposureMatch {
-            key: PackedKey([1; 21]),
+        let near = |hops, timing, direct| Nearness {
+            source: (),
             direction: Direction::SentTo,
             kind: ListKind::Sanctions,
             hops,
@@ -405,22 +386,25 @@ mod tests {
         let direct = |share, value| Some(Direct { share: Some(share), value: Some(value) });
         let pairs = [(Timing::Before, Timing::Before), (Timing::After, Timing::Before)];
         for (known, timing) in pairs {
-            assert!(!near(2, timing, None).replaces(&mut near(2, known, None)));
-            assert!(!near(2, Timing::After, None).replaces(&mut near(1, known, direct(1, 1))));
-            assert!(near(1, timing, direct(1, 1)).replaces(&mut near(2, known, None)));
+            assert!(!replaces(&mut near(2, timing, None), &mut near(2, known, None)));
+            assert!(!replaces(
+                &mut near(2, Timing::After, None),
+                &mut near(1, known, direct(1, 1))
+            ));
+            assert!(replaces(&mut near(1, timing, direct(1, 1)), &mut near(2, known, None)));
         }
         let gravity = [Timing::After, Timing::Unknown, Timing::Before];
         for (a, graver) in gravity.iter().enumerate() {
             for (b, timing) in gravity.iter().enumerate() {
                 let (mut new, mut known) =
                     (near(1, *graver, direct(10, 4)), near(1, *timing, direct(20, 3)));
-                assert_eq!(new.replaces(&mut known), a < b);
+                assert_eq!(replaces(&mut new, &mut known), a < b);
                 assert_eq!((new.direct, known.direct), (direct(20, 7), direct(20, 7)));
             }
         }
         let unknown = Some(Direct { share: None, value: Some(u64::MAX) });
         let mut known = near(1, Timing::After, direct(20, 3));
-        assert!(!near(1, Timing::After, unknown).replaces(&mut known));
+        assert!(!replaces(&mut near(1, Timing::After, unknown), &mut known));
         assert_eq!(known.direct, unknown);
     }
 }

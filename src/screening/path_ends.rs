@@ -60,7 +60,10 @@ impl Categories {
             ListKind::Attribution if has(&self.risk) => PathRole::Source,
             ListKind::Attribution if has(&self.service) => PathRole::Stop,
             ListKind::Attribution => PathRole::None,
-            _ => PathRole::Source,
+            ListKind::Sanctions
+            | ListKind::Advisory
+            | ListKind::Seizure
+            | ListKind::IssuerFreeze => PathRole::Source,
         }
     }
 }

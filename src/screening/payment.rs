@@ -1,16 +1,16 @@
 //! A payment, not made yet: whether it counts for exposure, which of its answers decides,
 //! and what the lists say of its ends as ends of paths. Searches no transfers.
 
-use super::matching::{self, ExposureMatch, Finding};
+use super::matching::{self, Finding};
 use super::path_ends::{PathEnd, path_ends_at};
 use super::policy::Decision;
-use super::{KindSelection, Scope};
+use super::{KindSelection, Scope, ScreeningSummary};
 use crate::domain::asset::AssetRule;
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
-use crate::exposure::{CommonInput, Direction, ProspectiveLabel, Source};
+use crate::exposure::{CommonInput, Direction, Label, Nearness, Source};
 
 /// A payment to be screened.
 #[derive(Clone, Debug)]
@@ -87,28 +87,35 @@ pub struct Overall {
     pub decision: Decision,
     pub score: u8,
     /// Whether every address was answered whole.
-    pub complete: bool,
+    pub is_complete: bool,
     /// The place of the first with the worst decision, and of those with the largest score.
     pub worst: usize,
 }
 
 impl Overall {
-    /// Of answers in order: decision, score, and whether it is complete; `None` is an address that
-    /// was refused, which counts as REVIEW. Nothing at all is REVIEW too.
-    pub fn of(answers: impl IntoIterator<Item = Option<(Decision, u8, bool)>>) -> Self {
-        let none = Self { decision: Decision::Review, score: 0, complete: false, worst: 0 };
+    /// Of answers in order; `None` is an address that was refused, which counts as REVIEW. Nothing at
+    /// all is REVIEW too.
+    pub fn of(answers: impl IntoIterator<Item = Option<ScreeningSummary>>) -> Self {
+        let none = Self { decision: Decision::Review, score: 0, is_complete: false, worst: 0 };
         let mut all: Option<(Self, u8)> = None;
         for (place, answer) in answers.into_iter().enumerate() {
-            let (decision, score, complete) = answer.unwrap_or((Decision::Review, 0, false));
+            let of =
+                answer.map_or(none, |ScreeningSummary { decision, score, is_complete, .. }| Self {
+                    decision,
+                    score,
+                    is_complete,
+                    worst: place,
+                });
+            let Self { decision, score, is_complete, .. } = of;
             let Some((all, worst_score)) = &mut all else {
-                all = Some((Self { decision, score, complete, worst: place }, score));
+                all = Some((Self { worst: place, ..of }, score));
                 continue;
             };
             if (decision, score) > (all.decision, *worst_score) {
                 (all.decision, all.worst, *worst_score) = (decision, place, score);
             }
             all.score = all.score.max(score);
-            all.complete &= complete;
+            all.is_complete &= is_complete;
         }
         all.map_or(none, |(all, _)| all)
     }
@@ -118,7 +125,7 @@ impl Overall {
 #[derive(Clone, Debug)]
 pub struct Prospect<'s> {
     /// How near it is now; `None` where it is not.
-    pub now: Option<ExposureMatch>,
+    pub now: Option<Nearness>,
     /// The finding that there would be.
     pub then: Finding<'s>,
 }
@@ -167,39 +174,29 @@ impl<'s> Scope<'s> {
 
     /// What labels say of a key in a direction, as far as the scope wishes to know. None where labels
     /// do not answer ([`Scope::needs_search`]).
-    pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<ProspectiveLabel> {
+    pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<Label<Source>> {
         let labels = self.snapshot.exposure().labels.as_ref();
         let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
-        let wanted = |label: &crate::exposure::Label| {
+        let wanted = |label: &Label| {
             label.direction == direction
                 && label.hops <= self.max_hops
                 && self.selection(label.kind) == KindSelection::All
         };
-        let tie = |label: crate::exposure::Label| ProspectiveLabel {
-            kind: label.kind,
-            hub: label.hub,
-            hops: label.hops,
-            source: labels.source(label.source).clone(),
-            timing: label.timing,
-            direct: label.direct,
-            common_input: label.common_input,
-        };
-        labels.of(key).filter(wanted).map(tie).collect()
+        let found = labels.of(key).filter(wanted);
+        found.map(|label| label.with_source(labels.source(label.source).clone())).collect()
     }
 
     /// Where an address of such keys would be tied to more than it is: to something new or nearer,
     /// by a graver timing, or directly by a larger share or value.
     pub fn prospects(
         &self,
-        direction: Direction,
-        now: &[(PackedKey, Vec<ProspectiveLabel>)],
-        then: &[(PackedKey, Vec<ProspectiveLabel>)],
+        now: &[(PackedKey, Vec<Label<Source>>)],
+        then: &[(PackedKey, Vec<Label<Source>>)],
     ) -> Vec<Prospect<'s>> {
-        let now = self.findings(direction, now);
-        let then = self.findings(direction, then);
+        let (now, then) = (self.findings(now), self.findings(then));
         let more = then.into_iter().filter_map(|then| {
             let near = then.exposure?;
-            let same = |known: &ExposureMatch| (known.kind, known.hub) == (near.kind, near.hub);
+            let same = |known: &Nearness| known.is_of_sort(&near);
             let now = now.iter().filter_map(|found| found.exposure).find(same);
             is_more(now.as_ref(), &near).then_some(Prospect { now, then })
         });
@@ -207,18 +204,12 @@ impl<'s> Scope<'s> {
     }
 
     /// The findings of an address whose keys are tied so.
-    fn findings(
-        &self,
-        direction: Direction,
-        keys: &[(PackedKey, Vec<ProspectiveLabel>)],
-    ) -> Vec<Finding<'s>> {
+    fn findings(&self, keys: &[(PackedKey, Vec<Label<Source>>)]) -> Vec<Finding<'s>> {
         let mut findings = Vec::new();
         for (key, tie) in keys.iter().flat_map(|(key, ties)| ties.iter().map(move |t| (*key, t))) {
-            let ProspectiveLabel { kind, hub, hops, timing, direct, common_input, .. } = *tie;
-            let near =
-                ExposureMatch { key, direction, kind, hops, timing, direct, hub, common_input };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
-                matching::match_label(listing, near, self.context(), 0, &mut findings);
+                let near = tie.with_source(());
+                matching::match_label(listing, key, near, self.context(), 0, &mut findings);
             }
         }
         findings
@@ -226,7 +217,7 @@ impl<'s> Scope<'s> {
 }
 
 /// Whether it is nearer, graver, or more; what is not known may be more than anything known.
-fn is_more(now: Option<&ExposureMatch>, then: &ExposureMatch) -> bool {
+fn is_more(now: Option<&Nearness>, then: &Nearness) -> bool {
     let Some(now) = now else { return true };
     if then.hops != now.hops {
         return then.hops < now.hops;
@@ -246,14 +237,23 @@ mod tests {
     use super::*;
     use crate::domain::list::ListKind;
     use crate::exposure::{Direct, Timing};
+    use crate::screening::DecidedBy;
 
     #[test]
     fn the_worst_answer_decides() {
         use Decision::{Allow, Block, Review};
         let check = |answers: &[Option<(Decision, u8, bool)>],
                      want: (Decision, u8, bool, usize)| {
-            let Overall { decision, score, complete, worst } = Overall::of(answers.iter().copied());
-            assert_eq!((decision, score, complete, worst), want, "{answers:?}");
+            let decided_by = DecidedBy::Findings;
+            let summary = |(decision, score, is_complete)| ScreeningSummary {
+                decision,
+                score,
+                is_complete,
+                decided_by,
+            };
+            let summaries = answers.iter().map(|answer| answer.map(summary));
+            let Overall { decision, score, is_complete, worst } = Overall::of(summaries);
+            assert_eq!((decision, score, is_complete, worst), want, "{answers:?}");
         };
         check(&[], (Review, 0, false, 0));
         check(&[Some((Allow, 3, true)), Some((Allow, 9, true))], (Allow, 9, true, 1));
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn what_is_more() {
-        let near = |hops, timing, direct: Option<(Option<u16>, Option<u64>)>| ExposureMatch {
-            key: PackedKey([1; 21]),
+        let near = |hops, timing, direct: Option<(Option<u16>, Option<u64>)>| Nearness {
+            source: (),
             direction: Direction::SentTo,
             kind: ListKind::Sanctions,
             hops,

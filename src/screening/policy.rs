@@ -205,6 +205,16 @@ pub enum DecidingRule {
     NoRule,
 }
 
+impl DecidingRule {
+    /// Returns whether no rule of a policy lifts it.
+    pub fn is_floor(self) -> bool {
+        match self {
+            Self::SanctionsFloor | Self::SourceFloor => true,
+            Self::Rule(_) | Self::Removed | Self::NoRule => false,
+        }
+    }
+}
+
 impl Policy {
     /// Returns the policy that applies where none is configured (data/policy.toml).
     ///
@@ -389,7 +399,14 @@ impl Policy {
                     FindingKind::ListedVerbatim => {
                         "finding = LISTED_VERBATIM, list_kind = SANCTIONS, not removed"
                     }
-                    _ => "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed",
+                    FindingKind::Listed
+                    | FindingKind::SameKey
+                    | FindingKind::ReceivedFrom
+                    | FindingKind::SentTo
+                    | FindingKind::HubExposure
+                    | FindingKind::CoSpent => {
+                        "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed"
+                    }
                 }
                 .to_owned(),
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),

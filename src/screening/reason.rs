@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::answer::{Decider, Screening};
-use super::matching::{ExposureMatch, Finding, FindingKind, ListingState};
+use super::matching::{Finding, FindingKind, ListingState};
 use super::policy::{Decision, percent};
 use super::snapshot::SnapshotList;
 use crate::domain::address::{Address, Normalization};
 use crate::domain::digits::at_most_dollars;
 use crate::domain::list::{ListKind, Party, Row, StartBasis};
-use crate::exposure::{Direction, Timing};
+use crate::exposure::{Direction, Nearness, Timing};
 
 /// The longest name that a sentence repeats, in characters.
 const MAX_NAME: usize = 200;
@@ -35,25 +35,29 @@ impl Finding<'_> {
 
     /// The same without a capital and a full stop.
     fn clause(&self) -> String {
-        let mut clause = match (self.kind, &self.exposure) {
-            (FindingKind::Listed, _) => self.listed("this address"),
-            (FindingKind::SameKey, _) => {
+        let mut clause = match self.kind {
+            FindingKind::Listed => self.listed("this address"),
+            FindingKind::SameKey => {
                 let address = short(&self.row.key.address);
                 self.listed(&format!(
                     "the same key or script stands behind this address and {address}, which"
                 ))
             }
-            (FindingKind::ListedVerbatim, _) if self.listing.is_some() => self.likely(),
-            (FindingKind::ListedVerbatim, _) => format!(
+            FindingKind::ListedVerbatim if self.listing.is_some() => self.likely(),
+            FindingKind::ListedVerbatim => format!(
                 "{} {} exactly this text{}, which is not understood as an address",
                 self.list.name(),
                 if self.state == ListingState::Removed { "once named" } else { "names" },
                 self.party_name().map_or_else(String::new, |name| format!(" under {name}"))
             ),
-            (FindingKind::CoSpent, _) => self.co_spent(),
-            (_, Some(near)) => self.exposed(near),
-            // No exposure comes without how near it is.
-            (_, None) => format!("this address is tied to {}", self.target()),
+            FindingKind::CoSpent => self.co_spent(),
+            FindingKind::ReceivedFrom | FindingKind::SentTo | FindingKind::HubExposure => {
+                match &self.exposure {
+                    Some(near) => self.exposed(near),
+                    // No exposure comes without how near it is.
+                    None => format!("this address is tied to {}", self.target()),
+                }
+            }
         };
         let is_tied = self.exposure.is_some() || self.joined.is_some();
         match self.state {
@@ -75,8 +79,9 @@ impl Finding<'_> {
     /// `... is LAZARUS GROUP's, on the list OFAC Specially Designated Nationals since 2022-04-14`.
     fn listed(&self, subject: &str) -> String {
         let list = self.list.name();
-        let whose = match (self.list.kind(), self.party_name()) {
-            (ListKind::Attribution | ListKind::Service, name) => {
+        let name = self.party_name();
+        let whose = match self.list.kind() {
+            ListKind::Attribution | ListKind::Service => {
                 let category = short(&self.row.facts.category);
                 match (name, category.as_str()) {
                     (Some(name), "") => format!("is attributed to {name}"),
@@ -85,8 +90,12 @@ impl Finding<'_> {
                     (None, category) => format!("is tagged as {category}"),
                 }
             }
-            (_, Some(name)) => format!("is {name}'s"),
-            (_, None) => "is listed".to_owned(),
+            ListKind::Sanctions
+            | ListKind::Advisory
+            | ListKind::Seizure
+            | ListKind::IssuerFreeze => {
+                name.map_or_else(|| "is listed".to_owned(), |name| format!("is {name}'s"))
+            }
         };
         if self.state == ListingState::Removed {
             let was = whose.replacen("is", "was", 1);
@@ -116,10 +125,12 @@ impl Finding<'_> {
     /// Since when it is listed, and how surely.
     fn since(&self) -> String {
         let Some(standing) = self.standing else { return String::new() };
-        match (standing.basis, self.list.state().listed_from(standing)) {
-            (_, None) => String::new(),
-            (StartBasis::AddressDate, Some(from)) => format!(" since {}", day(from)),
-            (_, Some(from)) => format!(" since at the latest {}", day(from)),
+        let Some(from) = self.list.state().listed_from(standing) else { return String::new() };
+        match standing.basis {
+            StartBasis::AddressDate => format!(" since {}", day(from)),
+            StartBasis::FirstSeen | StartBasis::PartyDate | StartBasis::Unknown => {
+                format!(" since at the latest {}", day(from))
+            }
         }
     }
 
@@ -146,7 +157,7 @@ impl Finding<'_> {
         format!("this address is joined with {listed} ({list}) by common input (an estimate){how}")
     }
 
-    fn exposed(&self, near: &ExposureMatch) -> String {
+    fn exposed(&self, near: &Nearness) -> String {
         let mut target = self.target();
         if near.common_input {
             target =
@@ -188,7 +199,7 @@ impl Finding<'_> {
     }
 
     /// How much was dealt directly, where that is known.
-    fn amounts(&self, near: &ExposureMatch, clause: &mut String) {
+    fn amounts(&self, near: &Nearness, clause: &mut String) {
         let Some(direct) = near.direct else { return };
         let (way, of) = match near.direction {
             Direction::ReceivedFrom => ("from", "received"),
@@ -438,7 +449,6 @@ mod tests {
     use super::super::tests::{list, now, row, snapshot, stood, terms};
     use super::super::{Scope, ScopeFilter};
     use super::*;
-    use crate::domain::packed_key::PackedKey;
     use crate::exposure::Direct;
 
     const RONIN: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
@@ -457,7 +467,7 @@ mod tests {
         let snapshot = snapshot(&states, &[terms(name, required)]);
         let narrowing = ScopeFilter { lists: Vec::new(), as_of: None, max_hops: None };
         let scope = Scope::new(&snapshot, &narrowing, now()).unwrap();
-        test(&scope.screen(address, None).unwrap());
+        test(&scope.screen(address, None, None).unwrap());
     }
 
     #[test]
@@ -508,8 +518,8 @@ mod tests {
                     (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
                     (false, Direction::SentTo) => FindingKind::SentTo,
                 };
-                let near = ExposureMatch {
-                    key: PackedKey([1; 21]),
+                let near = Nearness {
+                    source: (),
                     direction,
                     kind: ListKind::Sanctions,
                     hops,

@@ -116,7 +116,7 @@ fn ask(snapshot: &Snapshot, address: &str, chain: Option<&str>, as_of: Option<&s
     let as_of = as_of.map(|text| text.parse().expect("a timestamp"));
     let scope = Scope::new(snapshot, &narrowing(&[], as_of), now()).expect("a scope");
     let chain = chain.map(|text| text.parse::<Chain>().expect("a chain"));
-    let screening = scope.screen(address, chain.as_ref()).expect("an answer");
+    let screening = scope.screen(address, chain.as_ref(), None).expect("an answer");
     let mut said = format!("{:?} {}", screening.decision, screening.score);
     for finding in &screening.findings {
         said += &format!(" {:?}:{:?}", finding.kind, finding.state);
@@ -163,12 +163,12 @@ fn a_wrong_checksum_or_an_unknown_form_is_never_allowed() {
 fn input_that_no_address_could_be_is_an_error() {
     let snapshot = snapshot(&[sanctions(vec![])], &[]);
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).expect("a scope");
-    assert_eq!(scope.screen("", None).map(|_| ()), Err(AddressError::Empty));
-    assert_eq!(scope.screen("  ", None).map(|_| ()), Err(AddressError::Empty));
-    let refused = scope.screen("certainly not an address", None).map(|_| ());
+    assert_eq!(scope.screen("", None, None).map(|_| ()), Err(AddressError::Empty));
+    assert_eq!(scope.screen("  ", None, None).map(|_| ()), Err(AddressError::Empty));
+    let refused = scope.screen("certainly not an address", None, None).map(|_| ());
     assert!(matches!(refused, Err(AddressError::NotAscii { position: 9, .. })), "{refused:?}");
     let long = "a".repeat(crate::domain::address::MAX_ADDRESS + 1);
-    assert!(matches!(scope.screen(&long, None), Err(AddressError::TooLong(_))));
+    assert!(matches!(scope.screen(&long, None, None), Err(AddressError::TooLong(_))));
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn stale_missing_and_narrowed_lists_are_named_and_never_allowed() {
     let other = list("mine", ListKind::Advisory, date(2025, 1, 1), vec![]);
     let both = snapshot(&[sanctions(vec![]), other], &[terms("us-ofac-sdn", true)]);
     let scope = Scope::new(&both, &narrowing(&[id("mine")], None), now()).expect("a scope");
-    let narrowed = scope.screen(CLEAN, None).expect("an answer");
+    let narrowed = scope.screen(CLEAN, None, None).expect("an answer");
     assert_eq!(narrowed.decision, Decision::Review);
     assert_eq!(narrowed.scope_incomplete, [Incomplete::Narrowed(id("us-ofac-sdn"))]);
     let unknown = Scope::new(&both, &narrowing(&[id("nobody")], None), now()).map(|_| ());
@@ -423,7 +423,7 @@ proptest! {
         let questions = questions();
         for place in asked {
             let question = place.get(&questions);
-            let screening = scope.screen(question, None).expect("an answer");
+            let screening = scope.screen(question, None, None).expect("an answer");
             let mut found: Vec<_> = screening.findings.iter()
                 .map(|f| (f.list.id().to_string(), f.row.key.clone(), f.kind, f.score))
                 .collect();

@@ -1,12 +1,12 @@
 //! What transfers say of an address: exposure, common inputs, and dealings without a known value; by
 //! labels, or by a search where they do not answer.
 
-use super::matching::{self, ExposureMatch};
+use super::matching;
 use super::unvalued::UnvaluedDealings;
 use super::{Incomplete, KindSelection, Matches, Scope};
 use crate::domain::address::Address;
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{CommonInput, Labels, Source, UnvaluedSearch};
+use crate::exposure::{CommonInput, Label, Labels, Source, UnvaluedSearch};
 
 /// Looks for exposure and common inputs by the key ids of an address.
 pub type Search<'w> = dyn Fn(&[PackedKey]) -> Searched + 'w;
@@ -15,7 +15,7 @@ pub type Search<'w> = dyn Fn(&[PackedKey]) -> Searched + 'w;
 #[derive(Clone, Debug, Default)]
 pub struct Searched {
     /// The nearest source in each direction and kind.
-    pub found: Vec<(ExposureMatch, Source)>,
+    pub found: Vec<Label<Source>>,
     /// Sources that the keys are joined with by common inputs, one a kind.
     pub joined: Vec<(CommonInput, Source)>,
     /// Why it was cut short; `None` where it was not.
@@ -89,8 +89,8 @@ impl<'s> Scope<'s> {
             let wanted =
                 label.hops <= self.max_hops && self.selection(label.kind) == KindSelection::All;
             if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
-                let (near, findings) = (ExposureMatch::new(key, &label), &mut found.findings);
-                matching::match_label(listing, near, self.context(), first, findings);
+                let (near, findings) = (label.with_source(()), &mut found.findings);
+                matching::match_label(listing, key, near, self.context(), first, findings);
             }
         }
         for (common, source) in of_key.common_inputs() {
@@ -110,10 +110,12 @@ impl<'s> Scope<'s> {
     ) -> Vec<UnvaluedDealings<'s>> {
         let keys = packed_keys(at.address);
         let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
-        for (near, source) in searched.found {
-            if let Some(listing) = self.snapshot.listing(&source) {
-                let findings = &mut found.findings;
-                matching::match_label(listing, near, self.context(), at.first, findings);
+        for label in searched.found {
+            if let (Some(listing), Some(&key)) =
+                (self.snapshot.listing(&label.source), keys.first())
+            {
+                let (near, findings) = (label.with_source(()), &mut found.findings);
+                matching::match_label(listing, key, near, self.context(), at.first, findings);
             }
         }
         let joined: Vec<_> = searched.joined.iter().map(|(common, of)| (*common, of)).collect();

@@ -109,7 +109,7 @@ impl Store {
     ) -> Result<(u64, RetractionRecord), StoreError> {
         check_reason(retract.reason)?;
         check_chain(retract.chain)?;
-        check_height("from_height", retract.from_height)?;
+        check_height("first_height", retract.from_height)?;
         let plan = || self.plan_retraction(retract);
         self.write(plan, |(taken, record, change)| {
             self.commit(&[], Some(&record), change)?;

@@ -189,7 +189,7 @@ impl Desk {
             let narrowing = ScopeFilter { as_of: as_of.map(at), ..ScopeFilter::default() };
             Scope::new(&snapshot, &narrowing, self.engine.now())
         }?;
-        let screening = scope.screen(address, None).unwrap();
+        let screening = scope.screen(address, None, None).unwrap();
         let (complete, score) = (screening.is_complete(), screening.score);
         let findings = screening.findings.iter().map(|finding| Found {
             kind: finding.kind,

@@ -343,7 +343,7 @@ fn check_paths(look: &Look, context: &str) {
             Direction::SentTo => &path.hops.last().unwrap().to,
         };
         // A path begins at the listed address, or at one that is joined with it.
-        let listed = match &path.joined {
+        let listed = match &path.common_input {
             None => &end.address,
             Some(chain) => {
                 let (first, last) = (chain.joins.first().unwrap(), chain.joins.last().unwrap());
@@ -351,7 +351,7 @@ fn check_paths(look: &Look, context: &str) {
                 &last.to
             }
         };
-        assert_eq!(path.joined.is_some(), exposed.common_input, "{context}");
+        assert_eq!(path.common_input.is_some(), exposed.common_input, "{context}");
         assert_eq!(listed.to_string(), exposed.listed.1, "{context}");
     }
 }

@@ -245,7 +245,7 @@ fn seen(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<Vec<Seen
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
-        let deep = desk.engine().screen_deep(&scope, address, Some(&payment.chain), false).unwrap();
+        let deep = desk.engine().screen(&scope, address, Some(&payment.chain), false).unwrap();
         let findings = deep.screening.findings.iter();
         let near = findings
             .filter(|found| found.exposure.is_some_and(|near| near.direction == payment.direction));
@@ -259,7 +259,7 @@ fn joined_kinds(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
-        let deep = desk.engine().screen_deep(&scope, address, Some(&payment.chain), false).unwrap();
+        let deep = desk.engine().screen(&scope, address, Some(&payment.chain), false).unwrap();
         let findings = deep.screening.findings.iter().filter(|found| found.exposure.is_none());
         let mut kinds: Vec<_> = findings.map(|found| found.list.kind()).collect();
         kinds.sort_unstable();

@@ -168,7 +168,7 @@ fn judged_on(
 fn screened(desk: &Desk) -> (u8, Decision, String) {
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), desk.engine().now()).unwrap();
-    let screening = scope.screen("0x0d00000000000000000000000000000000000055", None).unwrap();
+    let screening = scope.screen("0x0d00000000000000000000000000000000000055", None, None).unwrap();
     (screening.score, screening.decision, screening.rule().0.to_owned())
 }
 

@@ -67,7 +67,7 @@ impl Desk {
 fn screen(engine: &Engine, address: &str) -> (Decision, Vec<Incomplete>) {
     let snapshot = engine.snapshot().unwrap();
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now()).unwrap();
-    let screening = scope.screen(address, None).unwrap();
+    let screening = scope.screen(address, None, None).unwrap();
     (screening.decision, [screening.scope_incomplete, &screening.address_incomplete].concat())
 }
 

@@ -14,7 +14,8 @@ use super::compression::Compression;
 use super::form::RowForm;
 use super::row::ResultRow;
 use crate::domain::chain::Chain;
-use crate::grpc::local::{ClearAnswer, Local, ScopedScreener};
+use crate::grpc::local::Local;
+use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
 
 /// How rows are queried and written.
@@ -95,7 +96,7 @@ fn answer_chunk(
     let mut counts = std::mem::take(&mut chunk.counts);
     let mut cache = AnswerCache::default();
     let mut chain = ChainCache::default();
-    let searches = row_settings.evidence || screener.take_searches();
+    let searches = screener.is_deep(row_settings.evidence);
     for place in 0..chunk.len() {
         if searches && cancellation.is_cancelled() {
             chunk.is_cut = true;
@@ -132,7 +133,7 @@ fn answer_chunk(
 }
 
 fn row(
-    screener: &ScopedScreener<'_>,
+    screener: &Screener<'_>,
     row_settings: &RowSettings,
     asked: &InputRow<'_>,
     policy: &str,
@@ -140,9 +141,9 @@ fn row(
     if let Some(fault) = asked.fault {
         return answer::error_row(asked, fault);
     }
-    let mut item = screener.answer(row_settings.query(asked, String::new()), false);
+    let mut item = screener.item(row_settings.query(asked, String::new()), false).item;
     if row_settings.evidence && answer::wants_path(&item) {
-        item = screener.answer(row_settings.query(asked, String::new()), true);
+        item = screener.item(row_settings.query(asked, String::new()), true).item;
     }
     answer::result_row(asked, &item, policy)
 }

@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::grpc::decided_by::subject;
-use crate::grpc::v1::IncompleteReasonCode;
-use crate::screening::DecidedBy;
+use crate::screening::{DecidedBy, IncompleteCode, ReasonSubject};
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
 /// Results of earlier programs lack those of [`ADDED`].
@@ -290,10 +288,8 @@ impl ResultRow {
 
     /// What the decision of the row rests on.
     pub fn decided_by(&self) -> DecidedBy {
-        let subjects = self.incomplete().map(|(code, _)| {
-            let code = format!("INCOMPLETE_REASON_CODE_{code}");
-            subject(IncompleteReasonCode::from_str_name(&code).unwrap_or_default())
-        });
+        let subjects =
+            self.incomplete().map(|(code, _)| ReasonSubject::of(IncompleteCode::named(code)));
         DecidedBy::of(&self.rule, subjects)
     }
 }

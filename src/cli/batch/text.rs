@@ -6,12 +6,10 @@ use std::time::Duration;
 use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
 use crate::cli::render::paths::ESTIMATE;
-use crate::cli::render::words;
 use crate::cli::text::{escape, line_counts};
 use crate::domain::digits::grouped;
 use crate::domain::duration::span;
-use crate::grpc::v1;
-use crate::screening::DecidedBy;
+use crate::screening::{DecidedBy, IncompleteCode};
 
 /// The parties that are named; the summary's file has them all.
 const PARTIES: usize = 10;
@@ -130,11 +128,8 @@ fn resting_on(counts: &Counts, decision: RowDecision) -> Option<String> {
 /// The reasons of being INCOMPLETE, in words in place of their codes.
 fn each_reason(counts: &BTreeMap<String, u64>) -> String {
     let shown = counts.iter().map(|(code, rows)| {
-        let name = format!("INCOMPLETE_REASON_CODE_{code}");
-        let words = match v1::IncompleteReasonCode::from_str_name(&name) {
-            Some(code) => words::incomplete(code).into(),
-            None => escape(code),
-        };
+        let words = IncompleteCode::named(code).map(|code| code.meaning().into());
+        let words = words.unwrap_or_else(|| escape(code));
         format!("{words}: {}", grouped(*rows))
     });
     shown.collect::<Vec<_>>().join("; ")

@@ -10,7 +10,6 @@ use super::{common_input, exposure, hubs, nearest, screening};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, shown_width, wrapped};
 use crate::grpc::client::plain;
-use crate::grpc::decided_by::subject;
 use crate::grpc::v1;
 use crate::screening::ReasonSubject;
 use v1::screening_item::Outcome;
@@ -168,7 +167,8 @@ fn found_words(answer: &v1::Screening) -> String {
 /// that an address is not understood.
 fn gravest_reason(answer: &v1::Screening) -> Option<&v1::IncompleteReason> {
     let mut reasons = answer.incomplete_reasons.iter();
-    let of_address = reasons.clone().find(|it| subject(it.code()) == ReasonSubject::Address);
+    let of_address =
+        reasons.clone().find(|it| ReasonSubject::of(it.code().into()) == ReasonSubject::Address);
     of_address.or_else(|| reasons.next())
 }
 
@@ -192,7 +192,7 @@ pub fn doubts<'a>(
                 let reasons = answer.incomplete_reasons.iter();
                 let untold = reasons.filter(|reason| !said.contains(&incomplete(reason)));
                 untold
-                    .map(|reason| match subject(reason.code()) {
+                    .map(|reason| match ReasonSubject::of(reason.code().into()) {
                         ReasonSubject::Address => of_address(&incomplete(reason)),
                         ReasonSubject::Data => escape(&incomplete(reason)).into_owned(),
                     })
@@ -324,7 +324,7 @@ fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style
 /// Why an answer is incomplete, as a sentence without its code.
 fn incomplete(reason: &v1::IncompleteReason) -> String {
     match reason.detail.as_str() {
-        "" => words::incomplete(reason.code()).to_owned(),
+        "" => words::incomplete(reason.code().into()).to_owned(),
         detail => detail.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use pbjson_types::Timestamp;
 use crate::cli::text::{Colour, escape, wrapped};
 use crate::domain::duration::{self, span};
 use crate::grpc::v1;
+use crate::screening::IncompleteCode;
 
 /// ` within 8 hops`: how far something was looked for; nothing where that is not said.
 pub fn within(hops: u32) -> String {
@@ -41,35 +42,8 @@ pub fn basis(basis: v1::ListedOnBasis) -> &'static str {
 }
 
 /// Why a screening is incomplete.
-pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
-    use v1::IncompleteReasonCode as Code;
-    match code {
-        Code::RequiredListMissing => "a required list is not loaded",
-        Code::ListStale => "a list is older than its limit, or its age is not known",
-        Code::ListNotStored => "a publication of a required list could not be stored",
-        Code::ListNotUnderstood => "too much of a required list is not understood",
-        Code::Narrowed => "the request leaves out a required list",
-        Code::AddressNotUnderstood => "the string fits no address form",
-        Code::ChecksumWrong => "the address's checksum is wrong: it may be mistyped",
-        Code::ChainMismatch => "such an address cannot stand on the chain asked for",
-        Code::ChainNotKnown => {
-            "the chain is not known: only letter-for-letter matches can be found"
-        }
-        Code::AsOfNotCovered => "nobody looked at a list on that day",
-        Code::AsOfBeforeFirstPublication => {
-            "the day asked for is before the first publication ever loaded"
-        }
-        Code::TransfersMissing => "transfers of a chain are not loaded",
-        Code::TransfersGapped => "transfers of a chain are not whole",
-        Code::TransfersUnpositioned => "transfers of a chain state no height and cannot show gaps",
-        Code::TransfersUnvalued => "an asset of a chain has no known value",
-        Code::TransfersStale => "the transfers of a chain end too long ago",
-        Code::ExposureBehind => "exposure does not know the lists in force yet",
-        Code::SnapshotExposureNotKept => "the exposure of that snapshot is not kept",
-        Code::SearchCutShort => "the search for exposure was cut short",
-        Code::DepthNarrowed => "the request asks for fewer hops than are required",
-        Code::Unspecified => "a reason that this program does not know",
-    }
+pub fn incomplete(code: Option<IncompleteCode>) -> &'static str {
+    code.map_or("a reason that this program does not know", IncompleteCode::meaning)
 }
 
 /// What is wholly known of a chain's transfers, by kind.
@@ -87,7 +61,7 @@ pub fn whole_kinds(chain: &v1::SnapshotTransfers) -> String {
 
 /// Why a screening is incomplete, with the list and the detail.
 pub fn reason(reason: &v1::IncompleteReason) -> String {
-    let mut why = incomplete(reason.code()).to_owned();
+    let mut why = incomplete(reason.code().into()).to_owned();
     if !reason.list_id.is_empty() {
         why.push_str(&format!(" [{}]", escape(&reason.list_id)));
     }
@@ -167,7 +141,12 @@ fn dates(basis: v1::ListedOnBasis, listing: &v1::Listing) -> Option<String> {
             format!("on the list of {from}, surely not before {until}")
         }
         (v1::ListedOnBasis::FirstSeen, _) => format!("new on the list of {from}"),
-        _ => format!("on the list of {from}, the first that is loaded"),
+        (
+            v1::ListedOnBasis::PartyDate
+            | v1::ListedOnBasis::Unknown
+            | v1::ListedOnBasis::Unspecified,
+            _,
+        ) => format!("on the list of {from}, the first that is loaded"),
     })
 }
 

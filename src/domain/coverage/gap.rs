@@ -202,7 +202,10 @@ impl Gap {
                 (self.cause, Some(GapPlace::Rows(a + b)))
             }
             (cause @ (GapCause::Unnamed | GapCause::Fork), ..) => (cause, None),
-            _ => (GapCause::Unreadable, None),
+            (
+                GapCause::Rejected | GapCause::Unreadable | GapCause::Stopped | GapCause::Refused,
+                ..,
+            ) => (GapCause::Unreadable, None),
         };
         let extent = match self.extent {
             Extent::Heights(_) => Extent::Heights(span),

@@ -112,7 +112,10 @@ impl Baseline {
                 Some(ChangeKind::Added) if is_old && row.periods.len() > 1 => {}
                 Some(ChangeKind::Added) => span.since = version,
                 Some(ChangeKind::Removed) => span.gone = version,
-                _ => {}
+                Some(
+                    ChangeKind::Updated | ChangeKind::RemovalPending | ChangeKind::RemovalCancelled,
+                )
+                | None => {}
             }
             if span.since > 0 || span.gone > 0 {
                 spans.push(span);

@@ -110,7 +110,7 @@ impl Transfer {
         }
         match &self.movement {
             Movement::Account(account) => {
-                for (field, holder) in [("from", &account.from), ("to", &account.to)] {
+                for (field, holder) in [("sender", &account.from), ("receiver", &account.to)] {
                     holder.as_ref().map_or(Ok(()), |holder| check_holder(field, holder))?;
                 }
                 match &account.asset {
@@ -294,11 +294,11 @@ mod tests {
             account.asset = Asset::Contract(stands_for_native);
             check(&transfer, "asset: 0x");
         }
-        moved(|account| account.from = Some(Holder::Other("é".into())), "from: \"é\"");
+        moved(|account| account.from = Some(Holder::Other("é".into())), "sender: \"é\"");
         let long = |account: &mut AccountMovement| {
             account.to = Some(Holder::Other("x".repeat(MAX_ADDRESS + 1).into()));
         };
-        moved(long, "to: \"xxx");
+        moved(long, "receiver: \"xxx");
         let legs = |inputs, outputs, coinbase, want| {
             check(&utxo(UtxoMovement { coinbase, inputs, outputs }), want);
         };

@@ -107,7 +107,8 @@ impl Transfer {
             (Movement::Utxo(known), Movement::Utxo(other)) => {
                 Movement::Utxo(Box::new(utxo(known, other)?))
             }
-            _ => return None,
+            (Movement::Account(_), Movement::Utxo(_))
+            | (Movement::Utxo(_), Movement::Account(_)) => return None,
         };
         let (chain, tx) = (self.chain.clone(), self.tx.clone());
         let (time, block_hash) = (self.time, self.block_hash);
@@ -129,7 +130,8 @@ impl Transfer {
             (Movement::Utxo(a), Movement::Utxo(b)) => {
                 legs(&a.inputs, &b.inputs) && legs(&a.outputs, &b.outputs)
             }
-            _ => false,
+            (Movement::Account(_), Movement::Utxo(_))
+            | (Movement::Utxo(_), Movement::Account(_)) => false,
         };
         (&self.chain, self.time, self.position()) == (&other.chain, other.time, other.position())
             && counts(self) == counts(other)

@@ -79,7 +79,7 @@ fn hops(engine: &Engine, as_of: Option<i64>) -> Option<u8> {
     let narrowing = ScopeFilter { as_of, ..ScopeFilter::default() };
     let scope = Scope::new(&snapshot, &narrowing, engine.now()).unwrap();
     let near = format!("0x{}", "22".repeat(20));
-    let deep = engine.screen_deep(&scope, &near, None, false).unwrap();
+    let deep = engine.screen(&scope, &near, None, false).unwrap();
     deep.screening.findings.iter().filter_map(|finding| Some(finding.exposure?.hops)).min()
 }
 
@@ -108,7 +108,7 @@ fn a_panic_leaves_exposure_behind_and_says_so() {
     assert!(error.to_string().contains("panicked"), "{error}");
     let snapshot = engine.snapshot().unwrap();
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), engine.now()).unwrap();
-    let screening = scope.screen("0x2222222222222222222222222222222222222222", None).unwrap();
+    let screening = scope.screen("0x2222222222222222222222222222222222222222", None, None).unwrap();
     let failed = |reason: &Incomplete| matches!(reason, Incomplete::ExposureFailed(_));
     assert!(screening.scope_incomplete.iter().any(failed));
 }

@@ -326,21 +326,21 @@ fn labels_of(world: &mut World, model: &Model<'_>) -> Labels {
 
 /// What is said of a key that is joined with a listed one, and the listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ProspectiveLabel {
+enum Tie {
     Beside(u8),
     JoinedKey(u8),
     Cut(u8),
 }
 
-fn tie(labels: &Labels, number: u8) -> Option<ProspectiveLabel> {
+fn tie(labels: &Labels, number: u8) -> Option<Tie> {
     let mut found = labels.find(&key(number, &BTC)).common_inputs();
     let (CommonInput { is_beside, is_cut, .. }, source) = found.next()?;
     assert_eq!(found.next(), None, "one a kind");
     let source = labels.source(source).listing.address.parse().unwrap();
     Some(match (is_beside, is_cut) {
-        (true, false) => ProspectiveLabel::Beside(source),
-        (false, false) => ProspectiveLabel::JoinedKey(source),
-        (false, true) => ProspectiveLabel::Cut(source),
+        (true, false) => Tie::Beside(source),
+        (false, false) => Tie::JoinedKey(source),
+        (false, true) => Tie::Cut(source),
         (true, true) => panic!("what is beside is never cut"),
     })
 }

@@ -134,8 +134,8 @@ pub fn assert_as_of(world: &World, model: &Model<'_>, until: u64, others: Option
         let wanted = labels.get(&key).into_iter().flatten().filter(|shown| !shown.hub);
         let mut wanted: Vec<_> = wanted.map(short).collect();
         let found = found.found.iter().map(|nearest| {
-            let Path { direction, source, timing, common_input, hops } = &nearest.path;
-            (*direction, nearest.kind, hops.len(), source.clone(), *common_input, *timing)
+            let Path { direction, source, timing, common_input, hops } = nearest;
+            (*direction, source.kind, hops.len(), source.clone(), *common_input, *timing)
         });
         let mut found: Vec<_> = found.collect();
         found.sort();

@@ -58,9 +58,12 @@ fn as_of_knows_what_was_complete() {
     let as_of = |until| {
         let found = world.exposure_as_of(&[key(A, &ETH)], until, None, 1_000);
         assert!(!found.cut_short);
-        let path = found.found.into_iter().map(|nearest| nearest.path);
         let rows = |path: &crate::exposure::Path| path.hops.iter().map(|hop| hop.row).collect();
-        path.map(|path| (rows(&path), path.timing)).collect::<Vec<(Vec<u64>, Timing)>>()
+        found
+            .found
+            .iter()
+            .map(|path| (rows(path), path.timing))
+            .collect::<Vec<(Vec<u64>, Timing)>>()
     };
     let none: Vec<(Vec<u64>, Timing)> = Vec::new();
     assert_eq!(as_of(9), none);
@@ -111,7 +114,7 @@ fn the_gravest_direct_dealing_is_shown() {
     assert_eq!(evidence.direct_rows, [0, 2, 3, 4]);
     for (until, wanted) in [(19, (0, Timing::Before)), (99, (2, Timing::After))] {
         let found = world.exposure_as_of(&keys, until, None, 1_000).found;
-        let path = &found.iter().find(|of| of.path.direction == label.direction).unwrap().path;
+        let path = found.iter().find(|of| of.direction == label.direction).unwrap();
         let shown: Vec<u64> = rows(&path.hops);
         assert_eq!((shown, path.timing), (vec![wanted.0], wanted.1), "as of {until}");
     }
@@ -158,7 +161,7 @@ fn the_gravest_direct_dealing_is_shown_over_clocks() {
     assert_eq!(world.evidence(&keys, &label, 100).unwrap().path[0].row, 1);
     for (until, row, timing) in [(10, 0, Timing::Before), (99, 1, Timing::After)] {
         let found = world.exposure_as_of(&keys, until, None, 1_000).found;
-        assert_eq!((found[0].path.hops[0].row, found[0].path.timing), (row, timing));
+        assert_eq!((found[0].hops[0].row, found[0].timing), (row, timing));
     }
 }
 
@@ -182,7 +185,7 @@ fn every_listing_of_a_key_is_asked_for_direct_dealings() {
         let label = made.labels.of(&keys[0]).next().unwrap();
         let evidence = world.evidence(&keys, &label, 100).unwrap();
         let source = made.labels.source(label.source).clone();
-        let found = world.exposure_as_of(&keys, 99, None, 1_000).found.remove(0).path;
+        let found = world.exposure_as_of(&keys, 99, None, 1_000).found.remove(0);
         assert_eq!((&found.source, found.timing), (&source, label.timing));
         assert_eq!(found.hops, evidence.path);
         let beyond = made.labels.of(&key(X, &ETH)).next().unwrap();

@@ -2,14 +2,14 @@
 
 use super::{ListedRow, hex, timestamp};
 use crate::engine::{DirectValue, ExposureEvidence};
+use crate::exposure::Nearness;
 use crate::grpc::v1;
-use crate::screening::ExposureMatch;
 use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 use crate::screening::unvalued::UnvaluedDealings;
 
 /// How near a listing is, whose dates have a basis; without evidence.
-pub fn exposure(near: &ExposureMatch, basis: v1::ListedOnBasis) -> v1::Exposure {
+pub fn exposure(near: &Nearness, basis: v1::ListedOnBasis) -> v1::Exposure {
     let direct = near.direct.unwrap_or_default();
     v1::Exposure {
         direction: v1::ExposureDirection::from(near.direction).into(),

@@ -3,28 +3,9 @@
 use super::{ListedRow, transfer};
 use crate::domain::transfer::{Asset, Movement};
 use crate::engine::{EndEvidence, HopEvidence, PathEvidence};
-use crate::exposure::{Direction, Source, Timing};
+use crate::exposure::Source;
 use crate::grpc::v1;
 use crate::screening::snapshot::Snapshot;
-
-impl From<Direction> for v1::ExposureDirection {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::ReceivedFrom => Self::ReceivedFrom,
-            Direction::SentTo => Self::SentTo,
-        }
-    }
-}
-
-impl From<Timing> for v1::DesignationTiming {
-    fn from(timing: Timing) -> Self {
-        match timing {
-            Timing::Unknown => Self::Unknown,
-            Timing::Before => Self::Before,
-            Timing::After => Self::After,
-        }
-    }
-}
 
 /// A path, with its listing as `snapshot` has it.
 pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
@@ -35,8 +16,8 @@ pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
         timing_basis: listing.listed_on_basis,
         listing: Some(listing),
         hops: path.hops.iter().map(hop).collect(),
-        common_input: path.joined.is_some(),
-        common_input_chain: path.joined.as_ref().map(super::common_input::chain),
+        common_input: path.common_input.is_some(),
+        common_input_chain: path.common_input.as_ref().map(super::common_input::chain),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::{parse_day, parse_list_filter};
 use crate::domain::list::ListId;
-use crate::domain::list_change::ListingChange;
-use crate::domain::list_change::{ChangedField, FieldChange};
+use crate::domain::list_change::{FieldChange, ListingChange};
 use crate::engine::{ChangesSince, DatedChange, Engine};
 use crate::grpc::convert::day;
 use crate::grpc::page;
@@ -63,19 +62,8 @@ pub(super) fn change_of_row(list: &ListId, change: ListingChange) -> v1::Listing
 }
 
 fn field_change(change: FieldChange) -> v1::FieldChange {
-    let field = match change.field {
-        ChangedField::PartyName => v1::ChangedField::PartyName,
-        ChangedField::PartyAliases => v1::ChangedField::PartyAliases,
-        ChangedField::PartyType => v1::ChangedField::PartyType,
-        ChangedField::PartyPrograms => v1::ChangedField::PartyPrograms,
-        ChangedField::PartyListedOn => v1::ChangedField::PartyListedOn,
-        ChangedField::ListedOn => v1::ChangedField::ListedOn,
-        ChangedField::Category => v1::ChangedField::Category,
-        ChangedField::Reference => v1::ChangedField::Reference,
-        ChangedField::Address => v1::ChangedField::Address,
-    };
     v1::FieldChange {
-        field: field.into(),
+        field: v1::ChangedField::from(change.field).into(),
         removed_values: change.from,
         added_values: change.to,
         omitted: change.omitted,

@@ -1,8 +1,8 @@
 //! What a list file was taken for, as a message.
 
-use crate::domain::list::{FileNote, FileReport, NoteKind};
+use crate::domain::list::{FileNote, FileReport};
 use crate::grpc::convert::day;
-use crate::grpc::v1::{self, ListFileNoteKind};
+use crate::grpc::v1;
 
 /// The message of a report.
 pub(super) fn message(report: &FileReport) -> v1::ListFile {
@@ -17,14 +17,8 @@ pub(super) fn message(report: &FileReport) -> v1::ListFile {
 }
 
 fn note(note: &FileNote) -> v1::ListFileNote {
-    let kind = match note.kind {
-        NoteKind::UnknownType => ListFileNoteKind::UnknownType,
-        NoteKind::NoAddress => ListFileNoteKind::NoAddress,
-        NoteKind::NotAddresses => ListFileNoteKind::NotAddresses,
-        NoteKind::UnknownField => ListFileNoteKind::UnknownField,
-    };
     v1::ListFileNote {
-        kind: kind.into(),
+        kind: v1::ListFileNoteKind::from(note.kind).into(),
         subject: note.subject.clone(),
         count: note.count,
         examples: note.examples.clone(),

@@ -7,10 +7,8 @@ use crate::domain::list::ListKind;
 use crate::domain::tag::{TagChange, TagInput};
 use crate::engine::{Engine, TagReport, TagRequest};
 use crate::grpc::access::Caller;
-use crate::grpc::convert;
 use crate::grpc::status::{Refusal, both, invalid_field, wished_chain};
 use crate::grpc::v1;
-use crate::screening::path_ends::PathRole;
 
 /// The list of tags where none is named, and that of services.
 const OWN_TAGS: &str = "tags-own";
@@ -21,14 +19,13 @@ pub(super) fn request_of(
     request: v1::AddTagRequest,
     caller: &Caller,
 ) -> Result<TagRequest, Refusal> {
-    let kind = match v1::ListKind::try_from(request.kind) {
-        Ok(kind) => Ok(convert::from_list_kind(kind)),
-        Err(_) => Err(invalid_field("kind", format!("{} is no kind of list", request.kind))),
-    };
-    let id = match (request.list_id.as_str(), &kind) {
-        ("", Ok(Some(ListKind::Service))) => OWN_SERVICES,
-        ("", _) => OWN_TAGS,
-        (id, _) => id,
+    let kind = v1::ListKind::try_from(request.kind)
+        .map(Option::from)
+        .map_err(|_| invalid_field("kind", format!("{} is no kind of list", request.kind)));
+    let id = match request.list_id.as_str() {
+        "" if kind == Ok(Some(ListKind::Service)) => OWN_SERVICES,
+        "" => OWN_TAGS,
+        id => id,
     };
     let id = parse_list_id("list_id", id);
     let (chain, (id, kind)) = both(wished_chain("chain", &request.chain), both(id, kind))?;
@@ -60,11 +57,6 @@ pub(super) fn response(
         TagChange::Added(_) => (v1::TagOutcome::Added, String::new()),
         TagChange::Replaced { category_before, .. } => (v1::TagOutcome::Replaced, category_before),
     };
-    let role = match added.role {
-        PathRole::Source => v1::PathRole::Source,
-        PathRole::Stop => v1::PathRole::Stop,
-        PathRole::None => v1::PathRole::None,
-    };
     v1::AddTagResponse {
         outcome: outcome.into(),
         list_id: request.id.to_string(),
@@ -74,7 +66,7 @@ pub(super) fn response(
         category: tagging.facts.category,
         label: tagging.label,
         category_before,
-        path_role: role.into(),
+        path_role: v1::PathRole::from(added.role).into(),
         report: Some(report(engine, added.publication)),
     }
 }

@@ -6,7 +6,7 @@ use super::parse_chain;
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    Conflict, CoverageDeclaration, Extent, Gap, GapCause, GapPlace, Spans, Verdict, spans_from,
+    Conflict, CoverageDeclaration, Extent, Gap, GapCause, GapPlace, Spans, spans_from,
 };
 use crate::domain::transfer::{Asset, MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
 use crate::engine::HeadOverview;
@@ -21,51 +21,11 @@ const FEW_ROWS: usize = 256;
 /// The most spans that a head tells.
 const MAX_SPANS: usize = 100;
 
-impl From<MovementKind> for v1::MovementKind {
-    fn from(kind: MovementKind) -> Self {
-        match kind {
-            MovementKind::Native => Self::Native,
-            MovementKind::Tokens => Self::Tokens,
-            MovementKind::Internal => Self::Internal,
-            MovementKind::Utxo => Self::Utxo,
-        }
-    }
-}
-
-impl From<GapCause> for v1::GapCause {
-    fn from(cause: GapCause) -> Self {
-        match cause {
-            GapCause::Rejected => Self::Rejected,
-            GapCause::Unreadable => Self::Unreadable,
-            GapCause::Stopped => Self::Stopped,
-            GapCause::Refused => Self::Refused,
-            GapCause::Unnamed => Self::Unnamed,
-            GapCause::Fork => Self::Fork,
-        }
-    }
-}
-
-impl From<Verdict> for v1::ConflictVerdict {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::First => Self::First,
-            Verdict::Second => Self::Second,
-            Verdict::Both => Self::Both,
-            Verdict::TakenBack => Self::Retracted,
-        }
-    }
-}
-
 fn from_kind(field: &str, kind: i32) -> Result<MovementKind, Refusal> {
-    match kind.try_into() {
-        Ok(v1::MovementKind::Native) => Ok(MovementKind::Native),
-        Ok(v1::MovementKind::Tokens) => Ok(MovementKind::Tokens),
-        Ok(v1::MovementKind::Internal) => Ok(MovementKind::Internal),
-        Ok(v1::MovementKind::Utxo) => Ok(MovementKind::Utxo),
-        Ok(v1::MovementKind::Unspecified) | Err(_) => {
-            Err(invalid_field(field, format!("{kind} is no kind of movement")))
-        }
-    }
+    v1::MovementKind::try_from(kind)
+        .ok()
+        .and_then(Option::from)
+        .ok_or_else(|| invalid_field(field, format!("{kind} is no kind of movement")))
 }
 
 fn from_extent(
@@ -147,11 +107,9 @@ pub(super) fn from_gap((place, gap): (usize, &v1::TransferGap)) -> Result<(Chain
     let chain = parse_chain(&format!("{field}.chain"), &gap.chain)?;
     let kind = kinds_of(&format!("{field}.kind"), &chain, &[gap.kind])?;
     let extent = from_extent(&field, gap.heights, gap.times)?;
-    let cause = match gap.cause.try_into() {
-        Ok(v1::GapCause::Rejected) => GapCause::Rejected,
-        Ok(v1::GapCause::Unreadable) => GapCause::Unreadable,
-        Ok(v1::GapCause::Stopped) => GapCause::Stopped,
-        _ => {
+    let cause = match v1::GapCause::try_from(gap.cause).ok().and_then(Option::from) {
+        Some(cause @ (GapCause::Rejected | GapCause::Unreadable | GapCause::Stopped)) => cause,
+        Some(GapCause::Refused | GapCause::Unnamed | GapCause::Fork) | None => {
             let message = "a sender may tell of REJECTED, UNREADABLE and STOPPED";
             return Err(invalid_field(&format!("{field}.cause"), message));
         }

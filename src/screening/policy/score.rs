@@ -100,7 +100,11 @@ impl Scale {
         factors.base = match subject.kind {
             FindingKind::ReceivedFrom => received,
             FindingKind::SentTo => sent,
-            _ => match exposed.direction {
+            FindingKind::HubExposure
+            | FindingKind::Listed
+            | FindingKind::SameKey
+            | FindingKind::ListedVerbatim
+            | FindingKind::CoSpent => match exposed.direction {
                 Direction::ReceivedFrom => received,
                 Direction::SentTo => sent,
             },
@@ -151,7 +155,12 @@ impl Scale {
     pub fn by_hops(&self, kind: FindingKind, list_kind: ListKind, category: u8) -> Vec<u8> {
         let bases = match kind {
             FindingKind::SentTo => &self.sent_to,
-            _ => &self.received_from,
+            FindingKind::ReceivedFrom
+            | FindingKind::HubExposure
+            | FindingKind::Listed
+            | FindingKind::SameKey
+            | FindingKind::ListedVerbatim
+            | FindingKind::CoSpent => &self.received_from,
         };
         let hub = if kind == FindingKind::HubExposure { self.hub } else { 100 };
         let category = if list_kind == ListKind::Attribution { category } else { 100 };

@@ -36,7 +36,7 @@ fn the_answer_to_several_addresses_is_the_worst_of_all_and_names_each() {
     let snapshot = listing(RONIN);
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
     let text = format!("{CLEAN}, {RONIN}");
-    let screening = scope.screen(&text, None).unwrap();
+    let screening = scope.screen(&text, None, None).unwrap();
     assert_eq!(screening.decision, policy::Decision::Block);
     assert_eq!(screening.other_addresses.len(), 1);
     let about = screening.address_of(&screening.findings[0]).unwrap();
@@ -56,7 +56,7 @@ fn a_dressed_row_is_a_listing_and_several_addresses_are_several() {
     assert_eq!(ask(&snapshot, SEGWIT, None, None), "Block 100 Listed:Standing");
     assert_eq!(ask(&snapshot, CLEAN, None, None), "Allow 0");
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
-    let screening = scope.screen(BTC, None).unwrap();
+    let screening = scope.screen(BTC, None, None).unwrap();
     let normalizations = screening.findings[0].listing.unwrap().normalizations();
     assert!(
         normalizations.iter().any(|it| it.to_string().contains("U+00A0")),
@@ -81,7 +81,7 @@ fn a_look_alike_is_listed_verbatim_and_names_its_code_points() {
     assert_eq!(ask(&snapshot_of_alike, BTC, None, None), said);
     assert_eq!(ask(&snapshot_of_alike, CLEAN, None, None), "Allow 0");
     let scope = Scope::new(&snapshot_of_alike, &ScopeFilter::default(), now()).unwrap();
-    let reason = scope.screen(BTC, None).unwrap().findings[0].reason();
+    let reason = scope.screen(BTC, None, None).unwrap().findings[0].reason();
     assert!(reason.contains("U+041D"), "{reason}");
     // Paths begin at what it passes itself off as.
     let key = Address::parse(BTC, None).unwrap().key_ids()[0].clone();
@@ -120,7 +120,7 @@ fn a_listing_stands_before_the_same_key() {
     let said = ask(&snapshot, BTC, None, None);
     assert_eq!(said, "Block 100 Listed:Standing SameKey:Standing");
     let scope = Scope::new(&snapshot, &ScopeFilter::default(), now()).unwrap();
-    let screening = scope.screen(BTC, None).unwrap();
+    let screening = scope.screen(BTC, None, None).unwrap();
     assert_eq!(screening.deciding_finding().unwrap().kind, FindingKind::Listed);
 }
 

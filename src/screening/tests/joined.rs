@@ -36,7 +36,7 @@ fn screened(
     let joined: Vec<_> =
         joined.iter().map(|(common, at)| (*common, sources[*at].clone())).collect();
     let search = |_: &[PackedKey]| Searched { joined: joined.clone(), ..Searched::default() };
-    test(&scope.screen_with(address, None, Some(&search)).unwrap());
+    test(&scope.screen(address, None, Some(&search)).unwrap());
 }
 
 const LISTED: &str = "12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h";
@@ -118,7 +118,7 @@ fn a_listing_that_is_gone_or_of_the_address_itself_adds_nothing() {
         joined: vec![(sanctions, gone.clone())],
         ..Searched::default()
     };
-    let screening = scope.screen_with(ASKED, None, Some(&search)).unwrap();
+    let screening = scope.screen(ASKED, None, Some(&search)).unwrap();
     assert_eq!((screening.findings.len(), screening.cluster_cuts.len()), (0, 0));
 }
 
@@ -154,7 +154,7 @@ proptest! {
             (common(source.kind, *is_beside, *is_cut), source.clone())
         }).collect();
         let search = |_: &[PackedKey]| Searched { joined: joined.clone(), ..Searched::default() };
-        let screening = scope.screen_with(question, None, Some(&search)).expect("an answer");
+        let screening = scope.screen(question, None, Some(&search)).expect("an answer");
         let mut found: Vec<_> = screening.findings.iter()
             .map(|f| (f.list.id().to_string(), f.row.key.clone(), f.kind, f.score))
             .collect();

@@ -55,8 +55,8 @@ proptest! {
         let scope = |snapshot| Scope::new(snapshot, &ScopeFilter::default(), now()).expect("a scope");
         let (fewer, more) = (scope(&fewer), scope(&more));
         for question in questions() {
-            let before = fewer.screen(&question, None).expect("an answer");
-            let after = more.screen(&question, None).expect("an answer");
+            let before = fewer.screen(&question, None, None).expect("an answer");
+            let after = more.screen(&question, None, None).expect("an answer");
             // A row that stands takes the place of the same row removed; nothing else goes.
             prop_assert!(after.findings.len() >= before.findings.len());
             let stood = |s: &Screening<'_>| {
@@ -101,11 +101,11 @@ proptest! {
             let said = |s: &Screening<'_>| {
                 (s.score, s.level, s.decision, s.is_complete(), s.rule().0.to_owned(), s.decision_text())
             };
-            let answer = both.screen(&question, None).expect("an answer");
+            let answer = both.screen(&question, None, None).expect("an answer");
             let beside = answer.shadow.as_deref().expect("a shadow");
-            let live = live_alone.screen(&question, None).expect("an answer");
+            let live = live_alone.screen(&question, None, None).expect("an answer");
             prop_assert_eq!(said(&answer), said(&live));
-            let shadow = shadow_alone.screen(&question, None).expect("an answer");
+            let shadow = shadow_alone.screen(&question, None, None).expect("an answer");
             prop_assert_eq!(said(beside), said(&shadow));
             prop_assert!(live.shadow.is_none());
         }
@@ -122,7 +122,7 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
         let policy = requiring(&Policy::built_in(), tables);
         let snapshot = snapshot(&lists, &[]).with_policies(Arc::new(policy), None);
         let scope = Scope::new(&snapshot, narrowing, now()).expect("a scope");
-        let answer = scope.screen(CLEAN, None).expect("an answer");
+        let answer = scope.screen(CLEAN, None, None).expect("an answer");
         let (id, floor) = answer.rule();
         assert_eq!(floor, !answer.is_complete(), "{answer:?}");
         (answer.decision, id.to_owned(), answer.scope_incomplete.to_vec())
@@ -162,7 +162,7 @@ fn a_shadow_refuses_no_question() {
     let asked = narrowing(&[id("absent")], None);
     let both = by(&lists, requiring(), Some(plain()));
     let scope = Scope::new(&both, &asked, now()).expect("the list is required, and missing");
-    let answer = scope.screen(CLEAN, None).expect("an answer");
+    let answer = scope.screen(CLEAN, None, None).expect("an answer");
     assert_eq!(answer.scope_incomplete, [Incomplete::RequiredListMissing(id("absent"))]);
     assert!(answer.shadow.is_some());
     // Nor does it let one pass that the policy in force does not know.

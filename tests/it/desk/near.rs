@@ -117,7 +117,7 @@ impl Desk {
     pub fn look_at_once(&self, address: &str, narrowing: &ScopeFilter) -> Look {
         let snapshot = self.engine().snapshot().unwrap();
         let scope = Scope::new(&snapshot, narrowing, self.engine().now()).unwrap();
-        let deep = self.engine().screen_deep(&scope, address, None, true).unwrap();
+        let deep = self.engine().screen(&scope, address, None, true).unwrap();
         let screening = deep.screening;
         let mut near: Vec<_> = screening
             .findings

@@ -55,7 +55,7 @@ fn said(desk: &Desk, payment: &Payment, narrowing: &ScopeFilter) -> Vec<BTreeMap
     let snapshot = desk.engine().snapshot().unwrap();
     let scope = Scope::new(&snapshot, narrowing, desk.engine().now()).unwrap();
     let of = |address: &String| {
-        let deep = desk.engine().screen_deep(&scope, address, Some(&payment.chain), false).unwrap();
+        let deep = desk.engine().screen(&scope, address, Some(&payment.chain), false).unwrap();
         assert!(!deep.screening.unvalued_cut_short);
         let all = deep.screening.unvalued.iter();
         let own = all.filter(|of| of.dealt.direction == payment.direction);

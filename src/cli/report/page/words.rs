@@ -4,7 +4,7 @@ use crate::cli::batch::row::ResultRow;
 use crate::cli::render::page::xml;
 use crate::cli::render::words::incomplete;
 use crate::domain::digits::grouped;
-use crate::grpc::v1::IncompleteReasonCode as Code;
+use crate::screening::IncompleteCode;
 
 /// The longest text from outside that is shown whole, in characters.
 const LONGEST: usize = 320;
@@ -88,12 +88,12 @@ pub fn reasons(row: &ResultRow) -> String {
 
 /// What a code of a reason of being INCOMPLETE means; `None` where this program does not know it.
 fn meaning(code: &str) -> Option<&'static str> {
-    Code::from_str_name(&format!("INCOMPLETE_REASON_CODE_{code}")).map(incomplete)
+    IncompleteCode::named(code).map(IncompleteCode::meaning)
 }
 
 /// The code of a reason of being INCOMPLETE, with what it means.
 pub fn explained(code: &str) -> String {
-    let meaning = meaning(code).unwrap_or_else(|| incomplete(Code::default()));
+    let meaning = incomplete(IncompleteCode::named(code));
     format!("{}: {meaning}", outside(code))
 }
 

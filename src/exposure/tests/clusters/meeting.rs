@@ -29,14 +29,14 @@ fn keys_that_are_cut_off_are_named_anew_where_two_such_clusters_meet() {
         let found = labels_of(&mut world, &before.model());
         assert_eq!(
             [B, D].map(|number| tie(&found, number)),
-            [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(T))]
+            [Some(Tie::Cut(S)), Some(Tie::Cut(T))]
         );
         rows.push(join(&bridge, 4));
         let after = limited(2, facts(&rows, &[S, T]));
         let found = append(&mut world, &rows, known, &after);
         assert_eq!(
             [B, D].map(|number| tie(&found, number)),
-            [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(S))]
+            [Some(Tie::Cut(S)), Some(Tie::Cut(S))]
         );
         rows.pop();
     }
@@ -57,7 +57,7 @@ fn what_a_newly_joined_key_dealt_before_counts_once() {
     let known = rows.len();
     rows.extend([spend(&[A, S], &[(C, 60), (P, 20)], 5), spend(&[A], &[(P, 25)], 6)]);
     let found = append(&mut world, &rows, known, &facts(&rows, &[S]));
-    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(S)));
+    assert_eq!(tie(&found, A), Some(Tie::Beside(S)));
 }
 
 #[test]

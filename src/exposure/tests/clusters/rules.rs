@@ -7,7 +7,7 @@ use super::*;
 fn a_key_beside_a_listed_one_is_joined_with_it() {
     let mut facts = facts(&[spend(&[S, A], &[(P, 10)], 5), spend(&[A], &[(Q, 50)], 6)], &[S]);
     let found = labels(&facts);
-    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(S)));
+    assert_eq!(tie(&found, A), Some(Tie::Beside(S)));
     assert_eq!(tie(&found, S), None, "it is listed");
     assert_eq!([tie(&found, P), tie(&found, Q)], [None, None]);
     assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, true)]);
@@ -21,12 +21,7 @@ fn a_key_beside_a_listed_one_is_joined_with_it() {
 fn a_chain_of_transactions_joins_its_ends() {
     let facts = facts(&[join(&[B, C], 3), join(&[S, A], 5), join(&[A, B], 4)], &[S]);
     let found = labels(&facts);
-    let wanted = [
-        Some(ProspectiveLabel::Beside(S)),
-        Some(ProspectiveLabel::JoinedKey(S)),
-        Some(ProspectiveLabel::JoinedKey(S)),
-        None,
-    ];
+    let wanted = [Some(Tie::Beside(S)), Some(Tie::JoinedKey(S)), Some(Tie::JoinedKey(S)), None];
     assert_eq!([A, B, C, D].map(|number| tie(&found, number)), wanted);
     let world = facts.world();
     let chain = |until, budget| world.join_chain(&[key(C, &BTC)], &key(S, &BTC), until, budget);
@@ -50,7 +45,7 @@ fn a_coin_join_joins_nobody() {
     let three =
         |outputs: &[(u8, u64)]| tie(&labels(&facts(&[spend(&[S, A, B], outputs, 5)], &[S])), A);
     assert_eq!(three(&[(P, 60), (Q, 60), (R, 60), (C, 7)]), None);
-    let beside = Some(ProspectiveLabel::Beside(S));
+    let beside = Some(Tie::Beside(S));
     assert_eq!(three(&[(P, 60), (Q, 60), (R, 61)]), beside, "two equal outputs");
     assert_eq!(three(&[(P, 60), (Q, 60), (Q, 60)]), beside, "to two keys");
     assert_eq!(three(&[(P, 0), (Q, 0), (R, 0)]), beside, "of nothing");
@@ -69,13 +64,10 @@ fn the_holders_of_one_input_are_not_joined() {
     assert_eq!([tie(&found, A), tie(&found, B)], [None, None]);
     let transfer = spend_on(BTC, &[&[S], &[A, B], &[C]], &[(P, 10)], 5);
     let found = labels(&facts(&[transfer], &[S]));
-    assert_eq!(
-        [A, B, C].map(|number| tie(&found, number)),
-        [None, None, Some(ProspectiveLabel::Beside(S))]
-    );
+    assert_eq!([A, B, C].map(|number| tie(&found, number)), [None, None, Some(Tie::Beside(S))]);
     // A holder of one input has the other alone.
     let found = labels(&facts(&[spend_on(BTC, &[&[S], &[A, B], &[A]], &[(P, 10)], 5)], &[S]));
-    assert_eq!([tie(&found, A), tie(&found, B)], [Some(ProspectiveLabel::Beside(S)), None]);
+    assert_eq!([tie(&found, A), tie(&found, B)], [Some(Tie::Beside(S)), None]);
 }
 
 #[test]
@@ -88,7 +80,7 @@ fn a_stop_is_not_joined_and_does_not_bridge() {
             facts.stops = vec![(key(stop, &BTC), StopReason::Service)];
         }
         let found = labels(&facts);
-        let wanted = [None, None, Some(ProspectiveLabel::Beside(S))];
+        let wanted = [None, None, Some(Tie::Beside(S))];
         assert_eq!([stop, B, C].map(|number| tie(&found, number)), wanted);
         // Not if it is listed either.
         facts.sources = vec![listed(stop)];
@@ -101,7 +93,7 @@ fn a_stop_is_not_joined_and_does_not_bridge() {
         let found = world.relabel().labels;
         [A, B].map(|number| tie(&found, number))
     };
-    let untagged = [Some(ProspectiveLabel::Beside(S)), Some(ProspectiveLabel::JoinedKey(S))];
+    let untagged = [Some(Tie::Beside(S)), Some(Tie::JoinedKey(S))];
     assert_eq!(tag(vec![(key(A, &BTC), StopReason::Service)], &mut world), [None, None]);
     assert_eq!(tag(Vec::new(), &mut world), untagged);
 }
@@ -110,7 +102,7 @@ fn a_stop_is_not_joined_and_does_not_bridge() {
 #[test]
 fn a_cluster_that_is_blown_up_afterwards_clears_nobody() {
     let mut rows = vec![join(&[S, A], 5), join(&[A, B], 6), spend(&[B], &[(Q, 50)], 7)];
-    let joined = [Some(ProspectiveLabel::Beside(S)), Some(ProspectiveLabel::JoinedKey(S))];
+    let joined = [Some(Tie::Beside(S)), Some(Tie::JoinedKey(S))];
     let mut world = limited(3, facts(&rows, &[S])).world();
     let found = world.relabel().labels;
     assert_eq!([A, B].map(|number| tie(&found, number)), joined);
@@ -119,21 +111,14 @@ fn a_cluster_that_is_blown_up_afterwards_clears_nobody() {
     world.append(3, &rows[3..]);
     let found = labels_of(&mut world, &facts.model());
     assert_eq!([A, B].map(|number| tie(&found, number)), joined);
-    assert_eq!(
-        [C, D].map(|number| tie(&found, number)),
-        [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(S))]
-    );
-    assert_eq!(tie(&found, E), Some(ProspectiveLabel::Beside(S)), "at any size");
+    assert_eq!([C, D].map(|number| tie(&found, number)), [Some(Tie::Cut(S)), Some(Tie::Cut(S))]);
+    assert_eq!(tie(&found, E), Some(Tie::Beside(S)), "at any size");
     assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, true)]);
     assert_eq!(shown(&found, R), [], "no path begins at what is cut");
     // One step of time is one.
     let rows = [join(&[S, A], 5), join(&[A, B], 6), join(&[B, C], 6)];
     let found = labels(&limited(3, self::facts(&rows, &[S])));
-    let wanted = [
-        Some(ProspectiveLabel::Beside(S)),
-        Some(ProspectiveLabel::Cut(S)),
-        Some(ProspectiveLabel::Cut(S)),
-    ];
+    let wanted = [Some(Tie::Beside(S)), Some(Tie::Cut(S)), Some(Tie::Cut(S))];
     assert_eq!([A, B, C].map(|number| tie(&found, number)), wanted);
 }
 
@@ -141,19 +126,16 @@ fn a_cluster_that_is_blown_up_afterwards_clears_nobody() {
 fn of_a_cluster_that_is_blown_up_beforehand_only_keys_beside_are_joined() {
     let rows = [join(&[A, B, C, D], 5), join(&[S, A], 6), join(&[S, E], 7), join(&[E, Q], 8)];
     let found = labels(&limited(4, facts(&rows, &[S])));
-    assert_eq!([A, E].map(|number| tie(&found, number)), [Some(ProspectiveLabel::Beside(S)); 2]);
+    assert_eq!([A, E].map(|number| tie(&found, number)), [Some(Tie::Beside(S)); 2]);
     for number in [B, C, D, Q] {
-        assert_eq!(tie(&found, number), Some(ProspectiveLabel::Cut(S)), "{number}");
+        assert_eq!(tie(&found, number), Some(Tie::Cut(S)), "{number}");
     }
     // Of a listed key on the other side of it as well.
     let found = labels(&limited(4, facts(&rows, &[B])));
     for number in [A, C, D] {
-        assert_eq!(tie(&found, number), Some(ProspectiveLabel::Beside(B)), "{number}");
+        assert_eq!(tie(&found, number), Some(Tie::Beside(B)), "{number}");
     }
-    assert_eq!(
-        [S, E].map(|number| tie(&found, number)),
-        [Some(ProspectiveLabel::Cut(B)), Some(ProspectiveLabel::Cut(B))]
-    );
+    assert_eq!([S, E].map(|number| tie(&found, number)), [Some(Tie::Cut(B)), Some(Tie::Cut(B))]);
 }
 
 /// As of a moment the cluster is that of then.
@@ -253,13 +235,10 @@ fn a_joined_key_has_the_gravest_timing_of_any_listing() {
 fn the_first_source_that_joins_is_named_before_one_that_is_cut() {
     let rows = [join(&[S, B, C, D], 5), join(&[A, B], 6), join(&[T, A], 7)];
     let found = labels(&limited(3, facts(&rows, &[S, T])));
-    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(T)));
+    assert_eq!(tie(&found, A), Some(Tie::Beside(T)));
     assert_eq!(tie(&found, E), None);
     let found = labels(&limited(3, facts(&rows, &[S])));
-    assert_eq!(
-        [A, T].map(|number| tie(&found, number)),
-        [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(S))]
-    );
+    assert_eq!([A, T].map(|number| tie(&found, number)), [Some(Tie::Cut(S)), Some(Tie::Cut(S))]);
 }
 
 /// What comes late stands where it would have, whether or not its block is known.
@@ -272,9 +251,7 @@ fn a_late_transaction_joins_and_blows_up_as_if_it_had_come_in_time() {
         join(&[A, C], 7),
         join(&[A, D], 6),
     ];
-    let [beside, joined, cut] =
-        [ProspectiveLabel::Beside(S), ProspectiveLabel::JoinedKey(S), ProspectiveLabel::Cut(S)]
-            .map(Some);
+    let [beside, joined, cut] = [Tie::Beside(S), Tie::JoinedKey(S), Tie::Cut(S)].map(Some);
     let wanted = [
         (3, [beside, joined, None, None]),
         (4, [beside, cut, joined, None]),
@@ -310,18 +287,18 @@ fn a_late_transaction_that_cuts_a_key_from_one_source_leaves_it_the_other() {
     world.set_parties(facts.sources.clone(), Vec::new());
     let found = world.relabel().labels;
     let by = |number| [(RECEIVED, 1, number, true), (RECEIVED, 2, number, true)];
-    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(S)));
+    assert_eq!(tie(&found, A), Some(Tie::Beside(S)));
     assert_eq!([shown(&found, Q), shown(&found, R)].concat(), by(S));
     world.append(5, &rows[5..]);
     let found = labels_of(&mut world, &facts.model());
-    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(T)));
+    assert_eq!(tie(&found, A), Some(Tie::Beside(T)));
     assert_eq!([shown(&found, Q), shown(&found, R)].concat(), by(T));
 }
 
 #[test]
 fn what_is_taken_back_joins_nobody() {
     let rows = [spend(&[A], &[(Q, 50)], 3), join(&[A, B], 4), join(&[S, A], 5)];
-    let all = [Some(ProspectiveLabel::Beside(S)), Some(ProspectiveLabel::JoinedKey(S))];
+    let all = [Some(Tie::Beside(S)), Some(Tie::JoinedKey(S))];
     let tied = |world: &mut World| {
         let found = world.relabel().labels;
         let paid = if tie(&found, A).is_some() { vec![(RECEIVED, 1, S, true)] } else { Vec::new() };
@@ -340,7 +317,7 @@ fn what_is_taken_back_joins_nobody() {
     world.remove(&[3].into());
     assert_eq!(tied(&mut world), [None, None]);
     let found = world.relabel().labels;
-    assert_eq!(tie(&found, C), Some(ProspectiveLabel::Beside(S)));
+    assert_eq!(tie(&found, C), Some(Tie::Beside(S)));
     // A list that goes.
     let mut world = facts.world();
     assert_eq!(tied(&mut world), all);
@@ -363,12 +340,9 @@ fn a_chain_that_is_switched_off_joins_nobody() {
         [A, B].map(|number| tie(&found, number))
     };
     // One key on both chains.
-    assert_eq!(
-        tied(&facts),
-        [Some(ProspectiveLabel::Beside(S)), Some(ProspectiveLabel::JoinedKey(S))]
-    );
+    assert_eq!(tied(&facts), [Some(Tie::Beside(S)), Some(Tie::JoinedKey(S))]);
     facts.settings.no_common_input = [Chain::Litecoin].into();
-    assert_eq!(tied(&facts), [Some(ProspectiveLabel::Beside(S)), None]);
+    assert_eq!(tied(&facts), [Some(Tie::Beside(S)), None]);
     facts.settings.no_common_input = [BTC].into();
     assert_eq!(tied(&facts), [None, None]);
 }
@@ -385,7 +359,7 @@ fn inputs_of_any_worth_join() {
     edit(1, None);
     edit(2, Some(1));
     rows[3].status = TxStatus::Failed;
-    let beside = Some(ProspectiveLabel::Beside(S));
+    let beside = Some(Tie::Beside(S));
     let tied = |facts: &Facts| {
         let found = labels(facts);
         [A, B, C, D].map(|number| tie(&found, number))
@@ -456,8 +430,5 @@ fn a_cluster_is_listed_by_pages() {
 fn a_limit_of_keys_counts_the_listed_one() {
     let rows = [join(&[S, A], 5), join(&[A, B], 6)];
     let tied = |limit| tie(&labels(&limited(limit, facts(&rows, &[S]))), B);
-    assert_eq!(
-        [2, 3].map(tied),
-        [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::JoinedKey(S))]
-    );
+    assert_eq!([2, 3].map(tied), [Some(Tie::Cut(S)), Some(Tie::JoinedKey(S))]);
 }

@@ -33,7 +33,7 @@ pub type JoinedKey = Vec<(CommonInput, Source)>;
 
 /// That a key is in the cluster of a source. What is cut comes after all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ProspectiveLabel {
+struct Tie {
     is_cut: bool,
     source: Source,
     is_beside: bool,
@@ -134,10 +134,10 @@ impl Model<'_> {
     }
 
     /// By key, its ties to the sources of a kind, in order; none of a key that is one of them.
-    fn ties(&self, kind: ListKind) -> BTreeMap<PackedKey, Vec<ProspectiveLabel>> {
+    fn ties(&self, kind: ListKind) -> BTreeMap<PackedKey, Vec<Tie>> {
         let joinings = self.joinings();
         let firsts = self.firsts(kind);
-        let mut ties: BTreeMap<PackedKey, Vec<ProspectiveLabel>> = BTreeMap::new();
+        let mut ties: BTreeMap<PackedKey, Vec<Tie>> = BTreeMap::new();
         for source in self.sources.iter().filter(|source| source.kind == kind) {
             let owner = self.owner_cluster(&joinings, source.key);
             for key in cluster(&joinings, source.key, u64::MAX) {
@@ -148,7 +148,7 @@ impl Model<'_> {
                     |of: &Joining| of.keys.contains(&key) && of.keys.contains(&source.key);
                 let is_beside = joinings.iter().any(are_beside);
                 let is_cut = !is_beside && !owner.contains(&key);
-                let tie = ProspectiveLabel { is_cut, source: source.clone(), is_beside };
+                let tie = Tie { is_cut, source: source.clone(), is_beside };
                 ties.entry(key).or_default().push(tie);
             }
         }
@@ -175,7 +175,7 @@ impl Model<'_> {
             }
             let ties = self.ties(kind);
             let own: Vec<_> = keys.iter().filter_map(|key| ties.get(key)).flatten().collect();
-            if let Some(ProspectiveLabel { is_cut, source, .. }) = own.iter().min() {
+            if let Some(Tie { is_cut, source, .. }) = own.iter().min() {
                 let is_beside = own.iter().any(|tie| tie.is_beside);
                 found.push((CommonInput { kind, is_beside, is_cut: *is_cut }, source.clone()));
             }
