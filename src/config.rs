@@ -1,6 +1,9 @@
 //! The configuration: built-in defaults, then a TOML file, then the environment, then flags. It is
 //! checked as a whole, and all problems are reported at once.
 
+// A setting of any other form is refused.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 mod exposure;
 mod identities;
 mod layers;

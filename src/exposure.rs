@@ -245,6 +245,23 @@ impl<S> Label<S> {
     }
 }
 
+impl Path {
+    /// What it says of the key. What direct dealings come to is not known: only labels have the sums.
+    pub fn label(&self) -> Label<Source> {
+        let hops = self.hops.len() as u8;
+        Label {
+            direction: self.direction,
+            kind: self.source.kind,
+            hub: false,
+            hops,
+            source: self.source.clone(),
+            timing: self.timing,
+            direct: (hops == 1).then(Direct::default),
+            common_input: self.common_input,
+        }
+    }
+}
+
 /// That a key is joined with a listed one of a kind by common inputs: an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommonInput {

@@ -22,6 +22,9 @@
 //! # Ok::<(), lazaretto::source::SourceError>(())
 //! ```
 
+// Most matches are over events and errors of other crates.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -295,7 +298,7 @@ fn read_bounded(
     }
     let appended = match asked.include {
         Include::Beside(pack) if format == Format::TagPack => include::resolve(&mut head, pack)?,
-        _ => None,
+        Include::Refused | Include::Beside(_) => None,
     };
     let start = if is_xml { &head } else { foreign::without_bom(&head) };
     let bytes = &mut bytes.chain(appended.as_deref().unwrap_or_default());

@@ -336,12 +336,9 @@ pub(super) fn check_page(next: &str, before: &str) -> Result<()> {
 
 /// One chain, not a family.
 fn chain(text: &str) -> Result<Chain> {
-    match text.parse()? {
-        family @ (Chain::AnyEvm | Chain::AnyCosmos) => {
-            Err(anyhow!("{family} is a family of chains: name one"))
-        }
-        chain => Ok(chain),
-    }
+    let chain: Chain = text.parse()?;
+    ensure!(!chain.is_family(), "{chain} is a family of chains: name one");
+    Ok(chain)
 }
 
 /// `FROM-TO`, both included.

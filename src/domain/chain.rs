@@ -136,6 +136,11 @@ impl Chain {
         matches!(self, Self::Zcash | Self::ZcashTestnet | Self::Other(_))
     }
 
+    /// Returns whether it is a family of chains, not one chain.
+    pub fn is_family(&self) -> bool {
+        matches!(self, Self::AnyEvm | Self::AnyCosmos)
+    }
+
     /// Returns true if its coin moves by transactions of inputs and outputs, not from account to
     /// account.
     pub fn is_utxo(&self) -> bool {

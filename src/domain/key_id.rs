@@ -117,7 +117,17 @@ impl KeyId {
         let program = match self {
             Self::PublicKeyHash(hash) => hash.as_slice(),
             Self::WitnessProgram { version: 0, program } => program.as_bytes(),
-            _ => return None,
+            Self::Evm(_)
+            | Self::ScriptHash(_)
+            | Self::ScriptHash32(_)
+            | Self::WitnessProgram { .. }
+            | Self::MoneroKeys(_)
+            | Self::Ed25519(_)
+            | Self::Sapling(_)
+            | Self::Orchard(_)
+            | Self::Mweb(_)
+            | Self::Account32 { .. }
+            | Self::Verbatim(_) => return None,
         };
         let length = u8::try_from(program.len()).ok()?;
         let script = Sha256::new().chain_update([0, length]).chain_update(program);
@@ -157,7 +167,15 @@ impl fmt::Display for KeyId {
             Self::Verbatim(text) => return f.write_str(text),
             Self::WitnessProgram { version, .. } => write!(f, "{version}:")?,
             Self::Account32 { prefix, .. } => write!(f, "{prefix}:")?,
-            _ => {}
+            Self::PublicKeyHash(_)
+            | Self::Evm(_)
+            | Self::ScriptHash(_)
+            | Self::ScriptHash32(_)
+            | Self::MoneroKeys(_)
+            | Self::Ed25519(_)
+            | Self::Sapling(_)
+            | Self::Orchard(_)
+            | Self::Mweb(_) => {}
         }
         write_hex(f, self.as_bytes())
     }

@@ -21,7 +21,16 @@ impl From<&KeyId> for PackedKey {
         let (tag, bytes) = match nested.as_ref().unwrap_or(key) {
             KeyId::Evm(hash) => (0, *hash),
             KeyId::ScriptHash(hash) => (2, *hash),
-            other => {
+            other @ (KeyId::PublicKeyHash(_)
+            | KeyId::ScriptHash32(_)
+            | KeyId::WitnessProgram { .. }
+            | KeyId::MoneroKeys(_)
+            | KeyId::Ed25519(_)
+            | KeyId::Sapling(_)
+            | KeyId::Orchard(_)
+            | KeyId::Mweb(_)
+            | KeyId::Account32 { .. }
+            | KeyId::Verbatim(_)) => {
                 let digest = Sha256::digest(other.to_string());
                 let mut bytes = [0; 20];
                 bytes.copy_from_slice(&digest[..20]);

@@ -225,10 +225,12 @@ impl MovementKind {
     /// Returns the kinds that coverage of a chain requires, unless the configuration names others:
     /// tokens too wherever large stablecoins exist.
     pub fn required_of(chain: &Chain) -> &'static [Self] {
-        match chain {
-            chain if chain.is_utxo() => &[Self::Utxo],
-            Chain::Evm(_) | Chain::Tron | Chain::Solana => &[Self::Native, Self::Tokens],
-            _ => &[Self::Native],
+        if chain.is_utxo() {
+            &[Self::Utxo]
+        } else if matches!(chain, Chain::Evm(_) | Chain::Tron | Chain::Solana) {
+            &[Self::Native, Self::Tokens]
+        } else {
+            &[Self::Native]
         }
     }
 }

@@ -113,6 +113,10 @@ pub(super) fn internal(error: impl fmt::Display) -> EngineError {
 }
 
 impl From<StoreError> for EngineError {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a failure of the store unless said otherwise"
+    )]
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Transfer { index, source } => Self::Transfer { index, source },
@@ -136,7 +140,13 @@ impl From<RefreshError> for EngineError {
             RefreshError::Store(error) => Self::Store(error),
             RefreshError::UnknownList(id) => Self::UnknownList(id),
             RefreshError::NoSource(id) => Self::NoSource(id),
-            error => Self::Source(error.to_string()),
+            error @ (RefreshError::Fetch(_)
+            | RefreshError::Several(_)
+            | RefreshError::File { .. }
+            | RefreshError::Read { .. }
+            | RefreshError::Changed { .. }
+            | RefreshError::Panicked { .. }
+            | RefreshError::Behind { .. }) => Self::Source(error.to_string()),
         }
     }
 }

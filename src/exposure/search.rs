@@ -11,7 +11,7 @@ use super::nodes::Node;
 use super::path_ends::{Origin, PartyGroups, kind_index};
 use super::seeds::{ByKey, Further, Seed, Seeds};
 use super::view::{GraphView, mask};
-use super::{Direct, Direction, Label, Source, Timing, World};
+use super::{Direction, Source, Timing, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -40,23 +40,6 @@ pub struct Path<H = HopRef, J = bool> {
     pub common_input: J,
     /// One hop or more, in the order in which funds moved.
     pub hops: Vec<H>,
-}
-
-impl Path {
-    /// What it says of the key. What direct dealings come to is not known: only labels have the sums.
-    pub fn label(&self) -> Label<Source> {
-        let hops = self.hops.len() as u8;
-        Label {
-            direction: self.direction,
-            kind: self.source.kind,
-            hub: false,
-            hops,
-            source: self.source.clone(),
-            timing: self.timing,
-            direct: (hops == 1).then(Direct::default),
-            common_input: self.common_input,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -101,7 +101,10 @@ impl Model {
         let live: Vec<usize> = known.into_iter().filter(|at| !self.replaced[*at]).collect();
         let better = live.iter().find_map(|at| match tell(at) {
             MergeOutcome::Merged(together) => Some((*at, *together)),
-            _ => None,
+            MergeOutcome::Unchanged
+            | MergeOutcome::Forked
+            | MergeOutcome::Contradiction
+            | MergeOutcome::Elsewhere => None,
         });
         match better {
             Some((at, together)) if at >= self.batch => self.rows[at].0 = together,

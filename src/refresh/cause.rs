@@ -100,7 +100,28 @@ impl RefreshError {
             Self::Read { source: SourceError::Malformed { fault, .. }, .. } => match fault {
                 Fault::Truncated(_) | Fault::Count { .. } | Fault::Empty => Cause::Truncated,
                 Fault::Markup => Cause::WebPage,
-                _ => Cause::Format,
+                Fault::WrongRoot { .. }
+                | Fault::Doctype
+                | Fault::Syntax(_)
+                | Fault::NotUtf8
+                | Fault::TooDeep(_)
+                | Fault::FieldTooLong(_)
+                | Fault::RecordTooLong(_)
+                | Fault::TooManyRows(_)
+                | Fault::TooMuchHeld(_)
+                | Fault::TooMuchKept(_)
+                | Fault::Missing(_)
+                | Fault::Misplaced(_)
+                | Fault::UnknownField(_)
+                | Fault::BadDate(_)
+                | Fault::BadValue(..)
+                | Fault::PartyDiffers(_)
+                | Fault::LineBreak
+                | Fault::LineBreakCount { .. }
+                | Fault::UnknownId(..)
+                | Fault::Anchor
+                | Fault::Include
+                | Fault::ActorPack => Cause::Format,
             },
             Self::Read { source: SourceError::Unpack { .. }, .. } => Cause::Truncated,
             Self::Read { source: SourceError::TooLarge(_), .. } | Self::TooLarge(_) => {
@@ -127,7 +148,16 @@ impl RefreshError {
         match self {
             Self::Fetch(_) | Self::Read { .. } => self.cause() != Cause::Local,
             Self::Behind { .. } => true,
-            _ => false,
+            Self::Several(_)
+            | Self::File { .. }
+            | Self::Changed { .. }
+            | Self::Panicked { .. }
+            | Self::Refused(_)
+            | Self::BackfillRefused(_)
+            | Self::TooLarge(_)
+            | Self::Store(_)
+            | Self::UnknownList(_)
+            | Self::NoSource(_) => false,
         }
     }
 }

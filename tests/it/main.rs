@@ -1,5 +1,6 @@
 //! Tests through the public interface, one module a subject.
 #![allow(clippy::unwrap_used)] // a test that panics has failed
+#![allow(clippy::wildcard_enum_match_arm)]
 
 mod architecture;
 mod backup;

@@ -9,6 +9,8 @@ use super::row::{
 use crate::cli::render::paths::joined_path;
 use crate::cli::render::unvalued;
 use crate::cli::text::escape;
+use crate::domain::list::StartBasis;
+use crate::exposure::Timing;
 use crate::grpc::client::plain;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
@@ -90,10 +92,8 @@ fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
     row.finding = short(finding.kind().as_str_name(), "FINDING_KIND_");
     row.common_input = common_input(finding).to_owned();
     if let Some(exposure) = &finding.exposure {
-        row.timing = match exposure.timing() {
-            v1::DesignationTiming::Unspecified => String::new(),
-            timing => short(timing.as_str_name(), "DESIGNATION_TIMING_"),
-        };
+        let timing: Option<Timing> = exposure.timing().into();
+        row.timing = timing.map(|timing| timing.as_str().to_owned()).unwrap_or_default();
         row.timing_basis = basis(exposure.timing_basis());
         let share = exposure.direct_share_basis_points;
         row.share = (share > 0).then_some(Share(share));
@@ -132,10 +132,8 @@ fn cluster_cut(answer: &v1::Screening) -> String {
 
 /// What a date rests on; empty where the server does not say.
 fn basis(basis: v1::ListedOnBasis) -> String {
-    match basis {
-        v1::ListedOnBasis::Unspecified => String::new(),
-        basis => short(basis.as_str_name(), "LISTED_ON_BASIS_"),
-    }
+    let known: Option<StartBasis> = basis.into();
+    known.map(|basis| basis.as_str().to_owned()).unwrap_or_default()
 }
 
 /// The finding that decided: judged worst, of equals the largest score, then the first.

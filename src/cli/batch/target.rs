@@ -103,7 +103,7 @@ impl Target {
                     bail!("{shown} is complete: a Parquet file is there at the end only")
                 }
                 Existing::Resume => ensure!(path.is_file(), "{shown} is not a regular file"),
-                _ => bail!(
+                Existing::Refuse | Existing::Overwrite => bail!(
                     "{shown} exists; use --resume to continue it, or --overwrite to replace it"
                 ),
             }

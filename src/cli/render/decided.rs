@@ -28,7 +28,7 @@ pub fn screening(text: &mut String, answer: &v1::Screening, style: Style) {
             style.paint(words::colour(shadow.decision()), words::decision(shadow.decision()));
         let status = match shadow.status() {
             v1::ScreeningStatus::Complete => "",
-            _ => ", INCOMPLETE",
+            v1::ScreeningStatus::Unspecified | v1::ScreeningStatus::Incomplete => ", INCOMPLETE",
         };
         let says = format!(
             "{decision}  score {} ({}){status}, by {}, which is not acted upon",

@@ -58,7 +58,7 @@ pub fn finding(
 fn amounts(exposure: &v1::Exposure) -> Option<String> {
     let of = match exposure.direction() {
         v1::ExposureDirection::SentTo => "sent",
-        _ => "received",
+        v1::ExposureDirection::Unspecified | v1::ExposureDirection::ReceivedFrom => "received",
     };
     let mut said = Vec::new();
     let floors = exposure.direct_value_floors;

@@ -204,7 +204,9 @@ fn whole(
     line(text, 2, "effect", effect_words(response.effect()));
     match response.status() {
         v1::ScreeningStatus::Complete => line(text, 2, "status", "COMPLETE"),
-        _ => line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE")),
+        v1::ScreeningStatus::Unspecified | v1::ScreeningStatus::Incomplete => {
+            line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE"))
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use crate::grpc::v1;
 pub fn preview(response: &v1::AddTagResponse) -> String {
     let what = match response.outcome() {
         v1::TagOutcome::Replaced => "the tag of an address would be replaced",
-        _ => "a tag would be added",
+        v1::TagOutcome::Unspecified | v1::TagOutcome::Added | v1::TagOutcome::Unchanged => {
+            "a tag would be added"
+        }
     };
     format!("{}: {what}\n{}", or_dash(&response.list_id), tag(response))
 }

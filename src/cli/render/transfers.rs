@@ -224,7 +224,10 @@ fn closing(gap: &v1::TransferGap) -> String {
             let rows = words::count(gap.rows as usize, "transaction", "transactions");
             let how = match gap.kind() {
                 v1::MovementKind::Utxo => "bitcoin-etl enrich_transactions",
-                _ => "--receipts",
+                v1::MovementKind::Unspecified
+                | v1::MovementKind::Native
+                | v1::MovementKind::Tokens
+                | v1::MovementKind::Internal => "--receipts",
             };
             format!("{rows} told with names ({how})")
         }
@@ -239,7 +242,12 @@ fn closing(gap: &v1::TransferGap) -> String {
         v1::GapCause::Stopped if is_one_block(gap) => {
             "an import of the block that ends, or with --covers, and no rejects".to_owned()
         }
-        _ => "an import with --covers and no rejects".to_owned(),
+        v1::GapCause::Unspecified
+        | v1::GapCause::Rejected
+        | v1::GapCause::Unreadable
+        | v1::GapCause::Stopped
+        | v1::GapCause::Refused
+        | v1::GapCause::Unnamed => "an import with --covers and no rejects".to_owned(),
     }
 }
 

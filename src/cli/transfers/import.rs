@@ -121,7 +121,11 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             Err(error) => {
                 let stands = match &error {
                     ReadTransfersError::Row { stands, .. } => RowPlace::clone(stands),
-                    _ => RowPlace::default(),
+                    ReadTransfersError::Rows(_)
+                    | ReadTransfersError::Ambiguous { .. }
+                    | ReadTransfersError::Chain { .. }
+                    | ReadTransfersError::Sink(_)
+                    | ReadTransfersError::Reject(_) => RowPlace::default(),
                 };
                 let ends = gathered.ends_after(&all, stands.kind);
                 all.reach_with(&gathered);
@@ -213,12 +217,12 @@ impl CoverageClaim {
             + report.unnamed_accounts;
         self.chains.extend(gathered.chains().cloned());
         let Some(chain) = chain else { return };
-        match report.format {
+        if report.format == TransferFormat::Own {
             // It may hold any kind, and holds those that it has.
-            TransferFormat::Own => self.kinds.extend(gathered.kinds_on(chain)),
+            self.kinds.extend(gathered.kinds_on(chain));
+        } else if report.rows_read > report.rejected {
             // An empty file covers nothing by itself.
-            format if report.rows_read > report.rejected => self.kinds.extend(format.kinds()),
-            _ => {}
+            self.kinds.extend(report.format.kinds());
         }
     }
 

@@ -92,21 +92,14 @@ pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
             let hash = checked(&buffer[..length], rest)?;
             let (encoding, chains) =
                 version(*first).ok_or(EncodingError::Base58Version { version: *first })?;
-            let key = match encoding {
-                Encoding::Tron => KeyId::Evm(hash),
-                Encoding::P2sh => KeyId::ScriptHash(hash),
-                _ => KeyId::PublicKeyHash(hash),
-            };
+            let key = key_of(encoding, hash);
             Ok(Some(Address::new(input, encoding, Checksum::Verified, chains, key)))
         }
         [first, second, rest @ ..] if length == 26 => {
             let hash = checked(&buffer[..length], rest)?;
             let (encoding, chains) = zcash_version([*first, *second])
                 .ok_or(EncodingError::Base58Version { version: *first })?;
-            let key = match encoding {
-                Encoding::P2sh => KeyId::ScriptHash(hash),
-                _ => KeyId::PublicKeyHash(hash),
-            };
+            let key = key_of(encoding, hash);
             Ok(Some(Address::new(input, encoding, Checksum::Verified, chains, key)))
         }
         bytes if length == 32 => Ok(solana::from_bytes(input, bytes)),
@@ -115,6 +108,16 @@ pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
             Err(EncodingError::PrivateKey)
         }
         _ => Ok(None),
+    }
+}
+
+fn key_of(encoding: Encoding, hash: [u8; 20]) -> KeyId {
+    if encoding == Encoding::Tron {
+        KeyId::Evm(hash)
+    } else if encoding == Encoding::P2sh {
+        KeyId::ScriptHash(hash)
+    } else {
+        KeyId::PublicKeyHash(hash)
     }
 }
 

@@ -43,7 +43,12 @@ fn of_key(key: &KeyId, address: &Address<'_>, forms: &mut Vec<Form>) {
             let text = zcash::sapling(receiver);
             forms.extend(text.map(|text| (Chain::Zcash, Encoding::ZcashSapling, text)));
         }
-        _ => {}
+        KeyId::MoneroKeys(_)
+        | KeyId::Ed25519(_)
+        | KeyId::Orchard(_)
+        | KeyId::Mweb(_)
+        | KeyId::Account32 { .. }
+        | KeyId::Verbatim(_) => {}
     }
 }
 

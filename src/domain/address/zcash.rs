@@ -44,12 +44,12 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, EncodingEr
     let length = decoded.bytes(&mut buffer)?.len();
     let bytes = &mut buffer[..length];
     let payload = EncodingError::Bech32Payload;
-    let keys = match encoding {
-        Encoding::ZcashUnified => unified(decoded.prefix, bytes)?,
-        Encoding::ZcashTex => {
-            vec![KeyId::PublicKeyHash((&*bytes).try_into().map_err(|_| payload)?)]
-        }
-        _ => vec![KeyId::Sapling((&*bytes).try_into().map_err(|_| payload)?)],
+    let keys = if encoding == Encoding::ZcashUnified {
+        unified(decoded.prefix, bytes)?
+    } else if encoding == Encoding::ZcashTex {
+        vec![KeyId::PublicKeyHash((&*bytes).try_into().map_err(|_| payload)?)]
+    } else {
+        vec![KeyId::Sapling((&*bytes).try_into().map_err(|_| payload)?)]
     };
     let address =
         Address::new("", encoding, Checksum::Verified, chains, KeyId::Verbatim("".into()));

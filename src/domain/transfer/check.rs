@@ -137,13 +137,12 @@ impl Transfer {
 impl TransferError {
     /// Fails unless `chain` is one chain by its own id, and not a family.
     pub fn check_chain(chain: &Chain) -> Result<(), Self> {
-        let fits = match chain {
-            Chain::AnyEvm | Chain::AnyCosmos => return Err(Self::Family(chain.clone())),
-            Chain::Evm(id) => *id > 0,
-            Chain::Cosmos(_) | Chain::Other(_) => chain.caip2().parse().as_ref() == Ok(chain),
-            _ => true,
-        };
-        if fits { Ok(()) } else { Err(Self::Chain(chain.clone())) }
+        if chain.is_family() {
+            return Err(Self::Family(chain.clone()));
+        }
+        let is_by_text = matches!(chain, Chain::Cosmos(_) | Chain::Other(_));
+        let fits = !is_by_text || chain.caip2().parse().as_ref() == Ok(chain);
+        if fits && *chain != Chain::Evm(0) { Ok(()) } else { Err(Self::Chain(chain.clone())) }
     }
 }
 

@@ -64,10 +64,12 @@ pub fn clusters() -> impl Strategy<Value = Clusters> {
 
 /// The holder of a number on a chain; 0 is null on EVM chains. UTXO chains have the same keys.
 pub fn holder(number: u8, chain: &Chain) -> Holder {
-    let version = match chain {
-        Chain::Bitcoin => 0,
-        Chain::Litecoin => 0x30,
-        _ => return Holder::Evm([number; 20]),
+    let version = if *chain == Chain::Bitcoin {
+        0
+    } else if *chain == Chain::Litecoin {
+        0x30
+    } else {
+        return Holder::Evm([number; 20]);
     };
     let mut payload = vec![version];
     if number == NOBODY {

@@ -334,7 +334,7 @@ fn evm_ends(transfer: &Transfer) -> [&[u8; 20]; 2] {
             to: Some(Holder::Evm(to)),
             ..
         }) => [from, to],
-        _ => [&[0; 20]; 2],
+        Movement::Account(_) | Movement::Utxo(_) => [&[0; 20]; 2],
     }
 }
 

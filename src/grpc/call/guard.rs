@@ -79,6 +79,7 @@ impl CallGuard {
 }
 
 impl Drop for CallGuard {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "codes of gRPC; others are no rejections")]
     fn drop(&mut self) {
         let CallInfo { metrics, method, began, request_id, caller, trace_id, span } = &self.info;
         let took = began.elapsed();

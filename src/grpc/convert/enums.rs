@@ -95,13 +95,33 @@ const _: () = {
 mod tests {
     use super::*;
 
-    /// Result files and clients name codes by their text.
+    /// Policies, result files and metrics name variants by the text of the program, others by that of
+    /// the proto.
     #[test]
-    fn codes_of_incompleteness_have_the_names_of_the_proto() {
-        for &code in IncompleteCode::ALL {
-            let name = v1::IncompleteReasonCode::from(code).as_str_name();
-            assert_eq!(name.strip_prefix("INCOMPLETE_REASON_CODE_"), Some(code.as_str()));
-            assert_eq!(IncompleteCode::named(code.as_str()), Some(code));
+    fn names_are_those_of_the_proto() {
+        let check = |proto: &str, prefix: &str, own: &str| {
+            assert_eq!(proto.strip_prefix(prefix), Some(own));
+        };
+        for &own in IncompleteCode::ALL {
+            let proto = v1::IncompleteReasonCode::from(own).as_str_name();
+            check(proto, "INCOMPLETE_REASON_CODE_", own.as_str());
+            assert_eq!(IncompleteCode::named(own.as_str()), Some(own));
+        }
+        for own in ListKind::ALL {
+            check(v1::ListKind::from(own).as_str_name(), "LIST_KIND_", own.as_str());
+        }
+        for own in FindingKind::ALL {
+            check(v1::FindingKind::from(own).as_str_name(), "FINDING_KIND_", own.as_str());
+        }
+        for own in ListingState::ALL {
+            check(v1::ListingState::from(own).as_str_name(), "LISTING_STATE_", own.as_str());
+        }
+        for own in Decision::ALL {
+            check(v1::Decision::from(own).as_str_name(), "DECISION_", own.as_str());
+        }
+        for own in Timing::ALL {
+            let proto = v1::DesignationTiming::from(own).as_str_name();
+            check(proto, "DESIGNATION_TIMING_", own.as_str());
         }
     }
 }

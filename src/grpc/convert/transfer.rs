@@ -120,10 +120,10 @@ impl From<TxStatus> for v1::TransactionStatus {
 pub fn from_chain(text: &str) -> Result<Chain, String> {
     let chain: Chain =
         text.parse().map_err(|error: crate::domain::chain::ChainError| error.to_string())?;
-    match chain {
-        Chain::AnyEvm | Chain::AnyCosmos => Err(format!("{chain} is a family of chains: name one")),
-        chain => Ok(chain),
+    if chain.is_family() {
+        return Err(format!("{chain} is a family of chains: name one"));
     }
+    Ok(chain)
 }
 
 /// A message as the transfer that it says, or the first field that is wrong.

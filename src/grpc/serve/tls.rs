@@ -250,12 +250,15 @@ impl State {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
-                key: files.key.clone(),
-                certificate: files.certificate.clone(),
-            },
-            error => content(&files.key, error.to_string()),
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                TlsError::Mismatch {
+                    key: files.key.clone(),
+                    certificate: files.certificate.clone(),
+                }
+            } else {
+                content(&files.key, error.to_string())
+            }
         })?;
         // Whoever speaks no HTTP/2 shakes hands too, to be told so.
         config.alpn_protocols = vec![ALPN.to_vec(), HTTP1.to_vec()];

@@ -44,16 +44,13 @@ impl From<Refusal> for Rejection {
 
 impl From<EngineError> for Rejection {
     fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Transfer { index, source } => {
-                let field = format!("transfers[{index}]");
-                let reason = ErrorReason::InvalidTransfer;
-                Self {
-                    index: u32::try_from(index).ok(),
-                    refusal: Refusal::invalid(reason, field, source.to_string()),
-                }
-            }
-            error => Refusal::from(error).into(),
+        let EngineError::Transfer { index, source } = error else {
+            return Refusal::from(error).into();
+        };
+        let (field, reason) = (format!("transfers[{index}]"), ErrorReason::InvalidTransfer);
+        Self {
+            index: u32::try_from(index).ok(),
+            refusal: Refusal::invalid(reason, field, source.to_string()),
         }
     }
 }

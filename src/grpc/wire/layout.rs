@@ -129,11 +129,10 @@ impl Layouts {
         let mut layout = Layout::default();
         let mut choices = vec![0; message.oneof_decl.len()];
         for field in &message.field {
-            let kind = match field.r#type() {
-                Type::Message => {
-                    Kind::Message(self.add(field.type_name(), described, depth + 1)?)
-                }
-                other => kind(other).ok_or_else(|| format!("{name}.{}", field.name()))?,
+            let kind = if field.r#type() == Type::Message {
+                Kind::Message(self.add(field.type_name(), described, depth + 1)?)
+            } else {
+                kind(field.r#type()).ok_or_else(|| format!("{name}.{}", field.name()))?
             };
             let is_repeated = field.label() == Label::Repeated;
             let limit = limits::of(message.name(), field.name()).filter(|_| is_repeated);
@@ -180,11 +179,12 @@ impl Layouts {
         match kind {
             Kind::Bytes => VECTOR,
             Kind::Message(place) => self.all[place].size,
-            Kind::Varint | Kind::Fixed32 | Kind::Fixed64 => match field.r#type() {
-                Type::Int64 | Type::Uint64 | Type::Sint64 => 8,
-                Type::Fixed64 | Type::Sfixed64 | Type::Double => 8,
-                _ => 4,
-            },
+            Kind::Fixed64 => 8,
+            Kind::Fixed32 => 4,
+            Kind::Varint => {
+                let is_wide = matches!(field.r#type(), Type::Int64 | Type::Uint64 | Type::Sint64);
+                if is_wide { 8 } else { 4 }
+            }
         }
     }
 
@@ -194,7 +194,7 @@ impl Layouts {
         match kind {
             Kind::Message(_) => size + 8,
             _ if field.proto3_optional() => 2 * size.max(8),
-            _ => size,
+            Kind::Varint | Kind::Fixed64 | Kind::Fixed32 | Kind::Bytes => size,
         }
     }
 }

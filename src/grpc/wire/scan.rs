@@ -203,7 +203,7 @@ impl Fault {
                 let place = at.map(|at| format!("[{at}]")).unwrap_or_default();
                 Self::TooMany { field: format!("{}{place}.{field}", outer.name), most }
             }
-            other => other,
+            other @ (Self::Malformed(_) | Self::TooCostly { .. }) => other,
         }
     }
 }
@@ -291,7 +291,12 @@ impl<'a> Input<'a> {
                 let (inner, form) = self.key()?;
                 match form {
                     Form::GroupEnds if inner == number => return Ok(()),
-                    form => self.skip(inner, form, depth + 1)?,
+                    form @ (Form::Varint
+                    | Form::Fixed64
+                    | Form::Length
+                    | Form::GroupBegins
+                    | Form::GroupEnds
+                    | Form::Fixed32) => self.skip(inner, form, depth + 1)?,
                 }
             },
         }

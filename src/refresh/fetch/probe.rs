@@ -55,7 +55,7 @@ impl Refresher {
             Ok(answer) => {
                 let is_known = match answer {
                     Answer::Content(mark, _) => known.is_some_and(|it| it.digest == mark.digest),
-                    _ => true,
+                    Answer::NotModified | Answer::Failed => true,
                 };
                 let count = if is_known { &mut status.unchanged } else { &mut status.announced };
                 *count += 1;

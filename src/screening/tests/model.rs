@@ -85,7 +85,11 @@ fn score(kind: FindingKind, stands: bool, list_kind: ListKind) -> u8 {
         // 75 % of 75, rounded up.
         FindingKind::ListedVerbatim => 57,
         _ if is_sanctions => 100,
-        _ => 75,
+        FindingKind::Listed
+        | FindingKind::SameKey
+        | FindingKind::ReceivedFrom
+        | FindingKind::SentTo
+        | FindingKind::HubExposure => 75,
     }
 }
 

@@ -119,7 +119,9 @@ impl<'c> Table<'c> {
                     columns.list.iter().map(|column| column.at.or_else(|| place(column.name)));
                 places.map(|place| place.unwrap_or(usize::MAX)).collect()
             }
-            _ => (0..columns.list.len()).collect(),
+            Source::Json(_) | Source::Parquet(_) | Source::ParquetRows(_) => {
+                (0..columns.list.len()).collect()
+            }
         };
         if let Source::Parquet(file) = &mut self.source
             && let Some(file) = file.take()
@@ -248,7 +250,7 @@ impl<'c> Table<'c> {
                 }
                 (text, spans)
             }
-            _ => {
+            Source::Json(_) | Source::Parquet(_) | Source::ParquetRows(_) => {
                 let columns = self.columns.expect("columns are selected before rows are read");
                 let object = match &self.source {
                     Source::Json(lines) => lines.line(),
@@ -304,7 +306,7 @@ impl<'c> Table<'c> {
                 return Ok(());
             }
             Source::Json(lines) => lines,
-            _ => return Ok(()),
+            Source::Csv(_) | Source::Parquet(_) | Source::ParquetRows(_) => return Ok(()),
         };
         let lines = match recode(lines) {
             Ok(()) => lines,

@@ -233,10 +233,7 @@ impl<'a> Own<'a> {
 }
 
 pub(super) fn check_chain(chain: &Chain) -> Result<(), FieldFault> {
-    match chain {
-        Chain::AnyEvm | Chain::AnyCosmos => Err(FieldFault::Family(chain.to_string())),
-        _ => Ok(()),
-    }
+    if chain.is_family() { Err(FieldFault::Family(chain.to_string())) } else { Ok(()) }
 }
 
 fn position(text: &[u8]) -> Result<(Position, bool), FieldFault> {

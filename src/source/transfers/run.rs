@@ -207,7 +207,10 @@ impl<'a> Reader<'a> {
         Ok(match format {
             TransferFormat::EthereumTransactions => Self::Transactions(context),
             TransferFormat::EthereumTokenTransfers => Self::TokenTransfers(context),
-            _ => Self::Traces(context),
+            TransferFormat::EthereumTraces
+            | TransferFormat::BitcoinTransactions
+            | TransferFormat::AwsBitcoinTransactions
+            | TransferFormat::Own => Self::Traces(context),
         })
     }
 

@@ -230,7 +230,7 @@ fn node(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, place: usize) 
                 ),
             );
         }
-        _ => line(
+        Part::Asked | Part::Joined | Part::Stop | Part::Passed => line(
             svg,
             &format!(
                 "<rect class=\"lz-node\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{NODE_WIDTH}\" \

@@ -31,7 +31,9 @@ impl TraceSubject {
                 v1::ListingState::Removed => {
                     format!(", removed on {}", words::day(&listing.removed_on))
                 }
-                _ => String::new(),
+                v1::ListingState::Unspecified
+                | v1::ListingState::Standing
+                | v1::ListingState::RemovalPending => String::new(),
             };
             Some(format!("{what}: {}{removed}", listing_words(&listing)))
         };

@@ -119,15 +119,19 @@ fn clue_in_run(run: &str) -> Option<Clue> {
     if let Some(address) = glued(run) {
         return Some(Clue::Suspect(address, EncodingError::Glued.into()));
     }
-    let is_doubtful = match encoding_error {
-        EncodingError::NoShape => is_like_base58(run),
+    let is_bech32 = matches!(
+        encoding_error,
         EncodingError::Bech32Checksum
-        | EncodingError::Bech32Character(_)
-        | EncodingError::Bech32Length(_)
-        | EncodingError::Bech32Variant
-        | EncodingError::Bech32Padding
-        | EncodingError::Bech32Payload => bech32_forms::has_known_prefix(run),
-        _ => true,
+            | EncodingError::Bech32Character(_)
+            | EncodingError::Bech32Length(_)
+            | EncodingError::Bech32Variant
+            | EncodingError::Bech32Padding
+            | EncodingError::Bech32Payload
+    );
+    let is_doubtful = if encoding_error == EncodingError::NoShape {
+        is_like_base58(run)
+    } else {
+        !is_bech32 || bech32_forms::has_known_prefix(run)
     };
     let fault = if encoding_error == EncodingError::NoShape {
         EncodingError::Mistyped

@@ -100,14 +100,14 @@ pub fn names(chain: &[&[u8]], counting: Counting) -> Result<Vec<CertificateName>
         names.push(CertificateName::CommonName(name.to_owned()));
     }
     for name in alternative.iter().flat_map(|it| &it.value.general_names) {
-        match name {
-            GeneralName::URI(uri) if vouched == Vouched::All => {
-                names.push(CertificateName::Uri((*uri).to_owned()));
-            }
-            GeneralName::DNSName(name) if vouched <= Vouched::DnsNames => {
-                names.push(CertificateName::Dns(name.to_ascii_lowercase()));
-            }
-            _ => {}
+        if let GeneralName::URI(uri) = name
+            && vouched == Vouched::All
+        {
+            names.push(CertificateName::Uri((*uri).to_owned()));
+        } else if let GeneralName::DNSName(name) = name
+            && vouched <= Vouched::DnsNames
+        {
+            names.push(CertificateName::Dns(name.to_ascii_lowercase()));
         }
     }
     Ok(names)

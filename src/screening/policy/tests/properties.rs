@@ -77,7 +77,11 @@ fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
             category,
             role: match list_kind {
                 ListKind::Service => PathRole::Stop,
-                _ => PathRole::Source,
+                ListKind::Sanctions
+                | ListKind::Advisory
+                | ListKind::Seizure
+                | ListKind::IssuerFreeze
+                | ListKind::Attribution => PathRole::Source,
             },
             category_percent: 100,
             exposure: None,

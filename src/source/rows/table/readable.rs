@@ -8,7 +8,9 @@ impl Table<'_> {
     pub fn schema(&self) -> Vec<SchemaField> {
         match &self.source {
             Source::Parquet(Some(file)) => file.schema(),
-            _ => Vec::new(),
+            Source::Csv(_) | Source::Json(_) | Source::Parquet(_) | Source::ParquetRows(_) => {
+                Vec::new()
+            }
         }
     }
 

@@ -55,7 +55,14 @@ fn every_changed_byte_is_noticed() {
                 BackupError::Damaged { position, .. } => {
                     assert!(position <= whole.len() as u64, "{place}: {error}");
                 }
-                error => panic!("{place}: {error}"),
+                error @ (BackupError::Newer { .. }
+                | BackupError::Content { .. }
+                | BackupError::Read { .. }
+                | BackupError::Write(_)
+                | BackupError::Exists(_)
+                | BackupError::Restoring(_)
+                | BackupError::TooLarge { .. }
+                | BackupError::Store(_)) => panic!("{place}: {error}"),
             }
         }
     }
