@@ -257,9 +257,10 @@ fn listing(
 }
 
 fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
+    let (code, list) = reason.code();
     v1::IncompleteReason {
-        code: v1::IncompleteReasonCode::from(reason.code()).into(),
-        list_id: reason.list().map(ToString::to_string).unwrap_or_default(),
+        code: v1::IncompleteReasonCode::from(code).into(),
+        list_id: list.map(ToString::to_string).unwrap_or_default(),
         detail: reason.to_string(),
     }
 }

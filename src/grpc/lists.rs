@@ -24,7 +24,7 @@ use super::blocking::{with_engine, with_engine_in_turn};
 use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, day};
 use super::page;
-use super::status::{Refusal, both, invalid_field, not_loaded};
+use super::status::{Refusal, both, invalid_field, moment, not_loaded};
 use super::v1::import_list_request::Part;
 use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
@@ -337,12 +337,7 @@ fn declaration_of(
     caller: &Caller,
 ) -> Result<Option<Declaration>, Refusal> {
     let Some(look) = look else { return Ok(None) };
-    let at = match &look.checked_at {
-        None => None,
-        Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
-            invalid_field("header.declared_check.checked_at", "not a valid timestamp")
-        })?),
-    };
+    let at = moment("header.declared_check.checked_at", look.checked_at.as_ref())?;
     Ok(Some(Declaration { at, by: caller.identity.to_string() }))
 }
 

@@ -76,13 +76,13 @@ impl ScreeningOptions {
                 }
             },
         };
-        let as_of = options.as_of.as_ref().map(|at| match convert::from_timestamp(at) {
+        let as_of = status::moment("options.as_of", options.as_of.as_ref());
+        let as_of = as_of.and_then(|as_of| match as_of {
             Some(as_of) if as_of > now => Err(ScopeError::AsOfInFuture { as_of, now }.into()),
-            Some(as_of) => Ok(as_of),
-            None => Err(status::invalid_field("options.as_of", "not a valid timestamp")),
+            as_of => Ok(as_of),
         });
         let named = both(lists(&options.lists, snapshot.as_deref()), past(options, now));
-        let ((lists, past), (as_of, max_hops)) = both(named, both(as_of.transpose(), max_hops))?;
+        let ((lists, past), (as_of, max_hops)) = both(named, both(as_of, max_hops))?;
         let narrowing = ScopeFilter { lists, as_of, max_hops };
         let (evidence, include_snapshot) = (options.include_evidence, options.include_snapshot);
         Ok(Self { narrowing, evidence, include_snapshot, past })

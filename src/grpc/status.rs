@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::convert;
 use super::v1::{ErrorReason, IngestError, ScreeningError};
 use super::wire::scan::Fault;
 use crate::domain::chain::{Chain, ChainError};
@@ -212,6 +214,18 @@ pub fn not_loaded() -> Refusal {
 /// INVALID_ARGUMENT because of `field`, for a reason that has no name of its own.
 pub fn invalid_field(field: &str, message: impl ToString) -> Refusal {
     Refusal::invalid(ErrorReason::InvalidField, field, message.to_string())
+}
+
+/// A moment of a request; `None` where none is given.
+pub fn moment(
+    field: &str,
+    moment: Option<&pbjson_types::Timestamp>,
+) -> Result<Option<Timestamp>, Refusal> {
+    let Some(moment) = moment else { return Ok(None) };
+    match convert::from_timestamp(moment) {
+        Some(moment) => Ok(Some(moment)),
+        None => Err(invalid_field(field, "not a valid timestamp")),
+    }
 }
 
 /// The chain that a question wishes, a family of chains among them; empty: none.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tonic::Status;
 
 use super::blocking::with_engine_in_turn;
 use super::concurrency::ConcurrencyLimits;
 use super::convert;
-use super::status::{Refusal, all, both, invalid_field, wished_chain};
+use super::status::{Refusal, all, both, invalid_field, moment, wished_chain};
 use super::transfers::check_address;
 use super::v1;
 use crate::domain::address::Reading;
@@ -107,15 +106,4 @@ fn list_kinds(named: &[i32]) -> Result<Vec<ListKind>, Refusal> {
         }
     }
     Ok(kinds)
-}
-
-fn moment(
-    field: &str,
-    moment: Option<&pbjson_types::Timestamp>,
-) -> Result<Option<Timestamp>, Refusal> {
-    let Some(moment) = moment else { return Ok(None) };
-    match convert::from_timestamp(moment) {
-        Some(moment) => Ok(Some(moment)),
-        None => Err(invalid_field(field, "not a valid timestamp")),
-    }
 }

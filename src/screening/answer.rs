@@ -81,7 +81,7 @@ impl<'a> Screening<'a> {
             decision: self.decision,
             score: self.score,
             is_complete: self.is_complete(),
-            decided_by: DecidedBy::of(self.rule().0, reasons.map(|why| why.code().subject())),
+            decided_by: DecidedBy::of(self.rule().0, reasons.map(|why| why.code().0.subject())),
         }
     }
 

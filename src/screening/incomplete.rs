@@ -101,56 +101,32 @@ pub enum Incomplete {
 }
 
 impl Incomplete {
-    pub fn code(&self) -> IncompleteCode {
+    /// Its code, and the list that it is about; `None` where it is about none.
+    pub fn code(&self) -> (IncompleteCode, Option<&ListId>) {
         use IncompleteCode as Code;
         match self {
-            Self::RequiredListMissing(_) => Code::RequiredListMissing,
-            Self::ListNotStored(_) => Code::ListNotStored,
-            Self::ListNotUnderstood { .. } => Code::ListNotUnderstood,
-            Self::ListStale { .. } => Code::ListStale,
-            Self::Narrowed(_) => Code::Narrowed,
-            Self::AddressNotUnderstood(_) => Code::AddressNotUnderstood,
-            Self::ChecksumWrong => Code::ChecksumWrong,
-            Self::ChainMismatch(_) => Code::ChainMismatch,
-            Self::ChainNotKnown(_) => Code::ChainNotKnown,
-            Self::AsOfBeforeFirstPublication { .. } => Code::AsOfBeforeFirstPublication,
-            Self::AsOfNotCovered { .. } => Code::AsOfNotCovered,
-            Self::TransfersMissing { .. } => Code::TransfersMissing,
-            Self::TransfersGapped { .. } => Code::TransfersGapped,
-            Self::TransfersUnpositioned { .. } => Code::TransfersUnpositioned,
-            Self::TransfersUnvalued { .. } => Code::TransfersUnvalued,
-            Self::TransfersStale { .. } => Code::TransfersStale,
-            Self::ExposureBehind | Self::ExposureFailed(_) => Code::ExposureBehind,
-            Self::SnapshotExposureNotKept(_) => Code::SnapshotExposureNotKept,
-            Self::SearchCutShort(_) => Code::SearchCutShort,
-            Self::DepthNarrowed { .. } => Code::DepthNarrowed,
-        }
-    }
-
-    /// The list that it is about; `None` where it is about none.
-    pub fn list(&self) -> Option<&ListId> {
-        match self {
-            Self::RequiredListMissing(list)
-            | Self::ListNotStored(list)
-            | Self::ListNotUnderstood { list, .. }
-            | Self::ListStale { list, .. }
-            | Self::Narrowed(list)
-            | Self::AsOfBeforeFirstPublication { list, .. }
-            | Self::AsOfNotCovered { list, .. } => Some(list),
-            Self::AddressNotUnderstood(_)
-            | Self::ChecksumWrong
-            | Self::ChainMismatch(_)
-            | Self::ChainNotKnown(_)
-            | Self::TransfersMissing { .. }
-            | Self::TransfersGapped { .. }
-            | Self::TransfersUnpositioned { .. }
-            | Self::TransfersUnvalued { .. }
-            | Self::TransfersStale { .. }
-            | Self::ExposureBehind
-            | Self::ExposureFailed(_)
-            | Self::SnapshotExposureNotKept(_)
-            | Self::SearchCutShort(_)
-            | Self::DepthNarrowed { .. } => None,
+            Self::RequiredListMissing(list) => (Code::RequiredListMissing, Some(list)),
+            Self::ListNotStored(list) => (Code::ListNotStored, Some(list)),
+            Self::ListNotUnderstood { list, .. } => (Code::ListNotUnderstood, Some(list)),
+            Self::ListStale { list, .. } => (Code::ListStale, Some(list)),
+            Self::Narrowed(list) => (Code::Narrowed, Some(list)),
+            Self::AddressNotUnderstood(_) => (Code::AddressNotUnderstood, None),
+            Self::ChecksumWrong => (Code::ChecksumWrong, None),
+            Self::ChainMismatch(_) => (Code::ChainMismatch, None),
+            Self::ChainNotKnown(_) => (Code::ChainNotKnown, None),
+            Self::AsOfBeforeFirstPublication { list, .. } => {
+                (Code::AsOfBeforeFirstPublication, Some(list))
+            }
+            Self::AsOfNotCovered { list, .. } => (Code::AsOfNotCovered, Some(list)),
+            Self::TransfersMissing { .. } => (Code::TransfersMissing, None),
+            Self::TransfersGapped { .. } => (Code::TransfersGapped, None),
+            Self::TransfersUnpositioned { .. } => (Code::TransfersUnpositioned, None),
+            Self::TransfersUnvalued { .. } => (Code::TransfersUnvalued, None),
+            Self::TransfersStale { .. } => (Code::TransfersStale, None),
+            Self::ExposureBehind | Self::ExposureFailed(_) => (Code::ExposureBehind, None),
+            Self::SnapshotExposureNotKept(_) => (Code::SnapshotExposureNotKept, None),
+            Self::SearchCutShort(_) => (Code::SearchCutShort, None),
+            Self::DepthNarrowed { .. } => (Code::DepthNarrowed, None),
         }
     }
 }
