@@ -209,10 +209,7 @@ async fn labelled_store(
         families.iter().flat_map(|&family| loads.map(|load| (family, load))).collect()
     };
     let all = of(&[GATED, Family::EvmExposed]);
-    let labelled_goal = |family, _| match family {
-        Family::EvmExposed => Some(0.85),
-        _ => Some(0.95),
-    };
+    let labelled_goal = |family, _| Some(if family == Family::EvmExposed { 0.85 } else { 0.95 });
     let mut gates = throughput(programs, &ours, &all, size, (&exposed, &labelled_goal)).await;
     gates.extend(while_fed(programs, &ours, &all, size, &exposed).await);
     drop(ours);
@@ -427,10 +424,8 @@ async fn check(endpoint: &str, count: usize) {
     let listed: Vec<_> = addresses::listed(count.min(1_000)).collect();
     let mut client = client(endpoint).await;
     for family in Family::OTHERS.into_iter().chain([GATED]) {
-        let wanted = match family {
-            Family::EvmListed => v1::Decision::Block,
-            _ => v1::Decision::Allow,
-        };
+        let is_listed = family == Family::EvmListed;
+        let wanted = if is_listed { v1::Decision::Block } else { v1::Decision::Allow };
         let addresses = family.addresses(BATCH_SIZE, &listed);
         let queries = addresses.iter().filter_map(|address| query(address)).collect();
         let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };

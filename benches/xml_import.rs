@@ -52,11 +52,11 @@ fn walk(path: &Path) -> usize {
     let mut count = 0;
     loop {
         buf.clear();
-        match reader.read_event_into(&mut buf).expect("the publication is well-formed") {
-            Event::Start(_) | Event::Empty(_) => count += 1,
-            Event::Eof => return count,
-            _ => {}
+        let event = reader.read_event_into(&mut buf).expect("the publication is well-formed");
+        if matches!(event, Event::Eof) {
+            return count;
         }
+        count += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
     }
 }
 

@@ -75,8 +75,9 @@ use crate::refresh::{
     Clock, FetchLimits, Fetcher, ImportOptions, ListSettings, MemoryLimits, NotStored, Publisher,
     RefreshError, Refresher, Remote, Report, Stop,
 };
-use crate::screening::path_ends::Categories;
-use crate::screening::snapshot::{ListAge, ListTerms, Snapshot, SnapshotRecord, parse_id};
+use crate::screening::ListAge;
+use crate::screening::categories::Categories;
+use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};

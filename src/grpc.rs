@@ -2,6 +2,7 @@
 
 pub mod access;
 mod blocking;
+mod bounds;
 mod budget;
 mod call;
 pub mod client;

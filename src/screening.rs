@@ -2,13 +2,16 @@
 //! moment of evaluation; no I/O, no clock.
 
 mod answer;
+pub mod categories;
 pub mod common_input;
 pub mod coverage;
 mod decided_by;
+mod finding_kind;
 mod incomplete;
 mod matching;
 pub mod path_ends;
 pub mod payment;
+mod phrases;
 pub mod policy;
 pub mod reason;
 pub mod snapshot;
@@ -23,9 +26,10 @@ use answer::decide;
 pub use answer::{Decider, DecisionText, Screening, ScreeningSummary};
 use common_input::ClusterCut;
 pub use decided_by::DecidedBy;
-pub use incomplete::{Incomplete, IncompleteCode, ReasonSubject};
+pub use finding_kind::{FindingKind, ListingState, standing};
+pub use incomplete::{Incomplete, IncompleteCode, ListAge, NotKept, ReasonSubject};
+pub use matching::Finding;
 use matching::{AskedAddress, MatchContext};
-pub use matching::{Finding, FindingKind, ListingState, standing};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
 pub use ties::{Search, Searched, packed_keys};

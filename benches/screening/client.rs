@@ -112,7 +112,9 @@ impl Connections {
                 let take = Take { messages, next, count, said };
                 match load.method {
                     Method::Stream => callers.spawn(stream(grpc, take)),
-                    method => callers.spawn(call(grpc, method.path(), take)),
+                    method @ (Method::Unary | Method::Batch) => {
+                        callers.spawn(call(grpc, method.path(), take))
+                    }
                 };
             }
         }

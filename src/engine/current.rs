@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::domain::list::ListState;
 use crate::refresh::NotStored;
+use crate::screening::categories::Categories;
 use crate::screening::coverage::ExposureState;
-use crate::screening::path_ends::Categories;
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::{ListTerms, Looks, Snapshot};
 use crate::store::{Store, StoreError};

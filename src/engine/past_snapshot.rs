@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{DEFAULT_MAX_AGE, Engine, EngineError, internal};
 use crate::domain::list::{ListCheck, ListState, begin};
 use crate::domain::publication::listed_digest;
-use crate::screening::coverage::{ExposureState, NotKept};
+use crate::screening::NotKept;
+use crate::screening::coverage::ExposureState;
 use crate::screening::snapshot::{
     ENGINE_VERSION, ListTerms, Snapshot, SnapshotListRecord, SnapshotName, SnapshotRecord, parse_id,
 };

@@ -5,7 +5,7 @@ use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::tag::{Tag, TagChange, TagInput, TagPlan};
 use crate::refresh::{Amendment, ListSettings};
-use crate::screening::path_ends::PathRole;
+use crate::screening::categories::PathRole;
 use crate::source::is_hostile;
 
 /// Request to add one tag to a list.

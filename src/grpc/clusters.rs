@@ -81,7 +81,7 @@ fn response(
 }
 
 fn listings(snapshot: Option<&Snapshot>, sources: &[Source]) -> Vec<v1::Listing> {
-    sources.iter().map(|source| convert::trace::listing(snapshot, source)).collect()
+    sources.iter().map(|source| convert::source_listing(snapshot, source)).collect()
 }
 
 /// Without its chain.

@@ -4,8 +4,11 @@ pub mod common_input;
 mod enums;
 pub mod exposure;
 pub mod past;
+mod source;
 pub mod trace;
 pub mod transfer;
+
+pub use source::source_listing;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -16,9 +19,11 @@ use crate::domain::list::{DeclaredCheck, ListingPeriod, Party, Provenance, Row, 
 use crate::engine::Engine;
 use crate::screening::policy::Factors;
 use crate::screening::snapshot::{
-    CLOCK_TOLERANCE, IndexedListing, ListAge, Snapshot, SnapshotList, SnapshotRecord,
+    CLOCK_TOLERANCE, IndexedListing, Snapshot, SnapshotList, SnapshotRecord,
 };
-use crate::screening::{DecisionText, Finding, Incomplete, ListingState, Screening, standing};
+use crate::screening::{
+    DecisionText, Finding, Incomplete, ListAge, ListingState, Screening, standing,
+};
 
 pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
     // A proto timestamp counts its nanoseconds forwards from the second below.

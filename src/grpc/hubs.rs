@@ -83,7 +83,7 @@ fn exposure(snapshot: Option<&Snapshot>, label: &Label, source: &Source) -> v1::
     v1::HubOwnExposure {
         direction: v1::ExposureDirection::from(label.direction).into(),
         hops: label.hops.into(),
-        listing: Some(convert::trace::listing(snapshot, source)),
+        listing: Some(convert::source_listing(snapshot, source)),
         timing: v1::DesignationTiming::from(label.timing).into(),
         through_hub: label.hub,
         common_input: label.common_input,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::bounds::MAX_SIDE;
 use super::client::plain;
 use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
@@ -25,9 +26,6 @@ use crate::screening::policy::Decision;
 use crate::screening::reason::PaymentFacts;
 use crate::screening::snapshot::Snapshot;
 use crate::screening::unvalued::UnvaluedProspect;
-
-/// The most addresses on one side.
-pub const MAX_SIDE: usize = 100;
 
 /// The most bytes in a reference, and in the name of a transaction.
 const MAX_TEXT: usize = 128;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tonic::{Code, Request, Response, Status};
 
 use super::blocking::{with_engine, with_engine_in_turn};
+use super::bounds::MAX_QUERIES;
 use super::concurrency::ConcurrencyLimits;
 use super::request::{ScreeningOptions, ScreeningRequest, checked_query, not_an_address};
-use super::screening::MAX_BATCH;
 use super::status::{Refusal, both, invalid_field};
 use super::v1::policy_service_server::PolicyService;
 use super::v1::policy_source::Source;
@@ -152,9 +152,9 @@ fn compare(
 ) -> Result<v1::ComparePoliciesResponse, Refusal> {
     let v1::ComparePoliciesRequest { baseline: old, candidate: new, queries, options } = request;
     let count = match queries.len() {
-        1..=MAX_BATCH => Ok(()),
+        1..=MAX_QUERIES => Ok(()),
         count => {
-            let message = format!("{count} addresses, 1 to {MAX_BATCH}");
+            let message = format!("{count} addresses, 1 to {MAX_QUERIES}");
             Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message))
         }
     };

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::bounds::MAX_LISTS;
 use super::status::{Refusal, all, both};
 use super::v1::{self, ErrorReason};
 use super::{convert, status};
@@ -15,9 +16,6 @@ use crate::screening::{Scope, ScopeError, ScopeFilter};
 
 /// The most bytes in a request id.
 pub const MAX_REQUEST_ID: usize = 128;
-
-/// The most list ids in a request's options.
-pub const MAX_LISTS: usize = 1_000;
 
 /// Checked options, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]

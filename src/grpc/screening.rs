@@ -30,9 +30,6 @@ use crate::screening::ScreeningSummary;
 use crate::screening::snapshot::Snapshot;
 use crate::telemetry;
 
-/// The most addresses in one batch.
-pub const MAX_BATCH: usize = 10_000;
-
 /// The most addresses in one batch where each takes a search.
 const MAX_DEEP_BATCH: usize = 1_000;
 

@@ -7,6 +7,7 @@ mod foreign;
 mod frames;
 mod guarded;
 pub mod health;
+mod late;
 pub mod operations;
 pub(super) mod tasks;
 pub mod tls;
@@ -26,6 +27,7 @@ use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::access::{Access, Peer};
+use super::bounds::MAX_RESPONSE;
 use super::budget::Budget;
 use super::call::{Calls, Shared};
 use super::concurrency::ConcurrencyLimits;
@@ -45,9 +47,6 @@ use super::wire::{self, MAX_INGEST, MAX_REQUEST};
 use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-
-/// The largest message sent, in bytes: a batch of 10,000 answers with findings.
-pub const MAX_RESPONSE: usize = 64 << 20;
 
 /// Connections open at once on the socket in the data directory.
 const OWNERS_CONNECTIONS: usize = 64;

@@ -10,6 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::blocking::{with_engine, with_engine_in_turn};
+use super::bounds::MAX_COVERED;
 use super::concurrency::ConcurrencyLimits;
 use super::status::{Refusal, all, both, invalid_field};
 use super::v1::transfer_service_server::TransferService;
@@ -22,10 +23,6 @@ use crate::domain::transfer::MAX_HEIGHT;
 use crate::engine::{CounterpartyQuery, CounterpartyRow, Engine, HeadOverview};
 
 pub use coverage::{covered, gap};
-pub use ingest::MAX_COVERED;
-
-/// The most transfers in one batch.
-pub const MAX_BATCH: usize = 10_000;
 
 /// The longest reason to take transfers back, in bytes: it is kept.
 const MAX_REASON: usize = 1_024;
@@ -118,8 +115,8 @@ impl TransferService for Transfers {
     ) -> Result<Response<v1::DeclareCoverageResponse>, Status> {
         let caller = access::caller(&request)?;
         let v1::DeclareCoverageRequest { covered } = request.into_inner();
-        if covered.is_empty() || covered.len() > ingest::MAX_COVERED {
-            let message = format!("{} of them, 1 to {}", covered.len(), ingest::MAX_COVERED);
+        if covered.is_empty() || covered.len() > MAX_COVERED {
+            let message = format!("{} of them, 1 to {}", covered.len(), MAX_COVERED);
             let reason = ErrorReason::TooManyItems;
             return Err(Refusal::invalid(reason, "covered", message).into());
         }

@@ -1,23 +1,13 @@
 //! Addresses that are joined with listed ones by common inputs: findings CO_SPENT, and clusters that are
 //! cut since they are larger than the limit. An estimate; searches no transfers.
 
-use super::matching;
-use super::reason::target;
+use super::matching::{self, Joined};
+use super::phrases::target;
 use super::snapshot::{IndexedListing, SnapshotList};
 use super::ties::AddressAt;
 use super::{Matches, Scope};
 use crate::domain::list::{ListKind, Party, Row};
-use crate::domain::packed_key::PackedKey;
 use crate::exposure::{CommonInput, Source};
-
-/// How an address is joined with the listing of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Joined {
-    pub with: PackedKey,
-    /// Whether the address itself stood beside a listed one of the kind as an input of one transaction;
-    /// else a chain of transactions lies between.
-    pub is_beside: bool,
-}
 
 /// That the cluster of an address holds a listed one, and is larger than the limit: it is not taken for
 /// one owner's. Shown beside the findings, and neither scored nor decided on.

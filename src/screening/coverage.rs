@@ -1,13 +1,12 @@
 //! Exposure as a snapshot holds it: the labels, what they know, and whether the transfers of each
 //! chain are what the configuration asks for.
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Incomplete;
+use super::{Incomplete, NotKept};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainState, CoveredSpans, Spans};
@@ -228,30 +227,6 @@ pub struct ExposureState {
     pub max_hops: u8,
     /// SHA-256 of the settings that exposure rests on.
     pub settings_digest: [u8; 32],
-}
-
-/// Why the exposure of a past snapshot is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotKept {
-    /// Other transfers are loaded now, or other chains are required.
-    Transfers,
-    /// The labels are of the lists in force now, which are others.
-    Lists,
-    /// The labels were behind then, and are not any more, or are now.
-    Behind,
-    /// A choice of lists or a past day takes a search, which goes through the transfers of now.
-    Search,
-}
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Transfers => "the transfers, or the chains on which they are required, have changed since",
-            Self::Lists => "the labels are of the lists in force now, and these have changed since",
-            Self::Behind => "the labels did not know all lists or transfers then, or do not now",
-            Self::Search => "a past day, or a choice of lists of one kind, takes a search through today's transfers",
-        })
-    }
 }
 
 /// A chain on which transfers were required, in a record of a snapshot.

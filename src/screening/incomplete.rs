@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
-use super::coverage::NotKept;
-use super::snapshot::ListAge;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::duration;
@@ -310,3 +309,61 @@ impl fmt::Display for Incomplete {
         }
     }
 }
+
+/// Why the exposure of a past snapshot is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// Other transfers are loaded now, or other chains are required.
+    Transfers,
+    /// The labels are of the lists in force now, which are others.
+    Lists,
+    /// The labels were behind then, and are not any more, or are now.
+    Behind,
+    /// A choice of lists or a past day takes a search, which goes through the transfers of now.
+    Search,
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transfers => "the transfers, or the chains on which they are required, have changed since",
+            Self::Lists => "the labels are of the lists in force now, and these have changed since",
+            Self::Behind => "the labels did not know all lists or transfers then, or do not now",
+            Self::Search => "a past day, or a choice of lists of one kind, takes a search through today's transfers",
+        })
+    }
+}
+
+/// How old a list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListAge {
+    /// The time since it was last known to be current.
+    Known(SignedDuration),
+    /// Nothing says when it was current.
+    Unknown,
+    /// It was current more than a day after what the clock says: the clock is wrong, or was then.
+    ClockBehind {
+        now: Timestamp,
+        /// When the list was published or its source checked.
+        current_at: Timestamp,
+    },
+}
+
+impl fmt::Display for ListAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(age) => {
+                write!(f, "{} old", duration::age(age.as_secs().unsigned_abs()))
+            }
+            Self::Unknown => f.write_str("of unknown age"),
+            Self::ClockBehind { now, current_at } => write!(
+                f,
+                "this machine's clock is behind: it says {}, the list was checked at {}",
+                now.strftime(TO_THE_SECOND),
+                current_at.strftime(TO_THE_SECOND)
+            ),
+        }
+    }
+}
+
+const TO_THE_SECOND: &str = "%Y-%m-%dT%H:%M:%SZ";

@@ -1,7 +1,7 @@
 //! Which listings an address touches, and how.
 
-use super::common_input::Joined;
-use super::path_ends::Categories;
+use super::categories::Categories;
+use super::finding_kind::{FindingKind, ListingState, standing};
 use super::policy::{DecidingRule, Decision, Factors, Policy, ScoredExposure, Subject};
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
@@ -12,73 +12,13 @@ use crate::domain::packed_key::PackedKey;
 use crate::exposure::{Direction, Nearness};
 use jiff::civil::Date;
 
-/// What ties an address to a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FindingKind {
-    /// The address itself is listed; on EVM chains the same bytes on any of them.
-    Listed,
-    /// The same key controls a listed address of another encoding or chain.
-    SameKey,
-    /// A quarantined string is, letter for letter, this one, or likely means it; or the other way
-    /// round.
-    ListedVerbatim,
-    /// Funds came from a listed address.
-    ReceivedFrom,
-    /// Funds went to a listed address.
-    SentTo,
-    /// The other end of the address's own transfer is an untagged hub with exposure of its own.
-    HubExposure,
-    /// The address is joined with a listed one by common inputs: an estimate.
-    CoSpent,
-}
-
-impl FindingKind {
-    /// Every kind, in the order of the proto.
-    pub const ALL: [Self; 7] = [
-        Self::Listed,
-        Self::SameKey,
-        Self::ListedVerbatim,
-        Self::ReceivedFrom,
-        Self::SentTo,
-        Self::HubExposure,
-        Self::CoSpent,
-    ];
-
-    /// The name used in policies and the proto.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Listed => "LISTED",
-            Self::SameKey => "SAME_KEY",
-            Self::ListedVerbatim => "LISTED_VERBATIM",
-            Self::ReceivedFrom => "RECEIVED_FROM",
-            Self::SentTo => "SENT_TO",
-            Self::HubExposure => "HUB_EXPOSURE",
-            Self::CoSpent => "CO_SPENT",
-        }
-    }
-}
-
-/// Whether a listing counts at the moment asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ListingState {
-    Standing,
-    /// It counts until its removal is confirmed.
-    RemovalPending,
-    /// It is shown and not scored.
-    Removed,
-}
-
-impl ListingState {
-    pub const ALL: [Self; 3] = [Self::Standing, Self::RemovalPending, Self::Removed];
-
-    /// The name used in policies and the proto.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Standing => "STANDING",
-            Self::RemovalPending => "REMOVAL_PENDING",
-            Self::Removed => "REMOVED",
-        }
-    }
+/// How an address is joined with the listing of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub with: PackedKey,
+    /// Whether the address itself stood beside a listed one of the kind as an input of one transaction;
+    /// else a chain of transactions lies between.
+    pub is_beside: bool,
 }
 
 /// One reason in a screening, borrowing its evidence from the snapshot.
@@ -186,24 +126,6 @@ impl MatchContext<'_> {
             basis,
         }
     }
-}
-
-/// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
-/// `None` where it had not begun.
-pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &ListingPeriod)> {
-    let standing = match day {
-        Some(day) => row
-            .period_on(day)
-            .or_else(|| row.periods.iter().rev().find(|s| s.until.is_some_and(|u| u <= day)))?,
-        None => row.periods.last()?,
-    };
-    let over = standing.until.is_some_and(|until| day.is_none_or(|day| until <= day));
-    let state = match (over, row.removal_pending_since) {
-        (true, _) => ListingState::Removed,
-        (false, Some(_)) if standing.until.is_none() => ListingState::RemovalPending,
-        (false, _) => ListingState::Standing,
-    };
-    Some((state, standing))
 }
 
 /// Adds what `list` says of an address by one of its key ids, given with its hash. Listings among the

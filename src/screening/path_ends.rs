@@ -8,28 +8,11 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::matching::{ListingState, standing};
+use super::categories::{Categories, PathRole};
+use super::finding_kind::{ListingState, standing};
 use super::snapshot::{IndexedListing, SnapshotList};
-use crate::domain::list::{ListKind, RowFacts};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{Source, StopReason};
-
-/// Which categories of ATTRIBUTION lists mean what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Categories {
-    /// Services, sorted.
-    pub service: Vec<String>,
-    /// Risks, sorted; they win.
-    pub risk: Vec<String>,
-}
-
-/// What a listing is to a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathRole {
-    Source,
-    Stop,
-    None,
-}
 
 /// What a listing makes of a key.
 #[derive(Debug)]
@@ -44,26 +27,6 @@ impl PathEnd {
         match self {
             Self::Source(source) => Some(source),
             Self::Stop(_) => None,
-        }
-    }
-}
-
-impl Categories {
-    /// What a row of a list of `kind` is to a path.
-    pub fn role(&self, kind: ListKind, facts: &RowFacts) -> PathRole {
-        let has = |names: &[String]| {
-            let mut given = facts.category.split(',').map(str::trim);
-            given.any(|name| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok())
-        };
-        match kind {
-            ListKind::Service => PathRole::Stop,
-            ListKind::Attribution if has(&self.risk) => PathRole::Source,
-            ListKind::Attribution if has(&self.service) => PathRole::Stop,
-            ListKind::Attribution => PathRole::None,
-            ListKind::Sanctions
-            | ListKind::Advisory
-            | ListKind::Seizure
-            | ListKind::IssuerFreeze => PathRole::Source,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) use rule::percent;
 pub use score::Factors;
 use score::{Scale, Step};
 
-use super::path_ends::{Categories, PathRole};
+use super::categories::{Categories, PathRole};
 use super::{FindingKind, ListingState};
 use crate::domain::list::{ListId, ListKind, StartBasis};
 use crate::exposure::{Direct, Direction, Timing};

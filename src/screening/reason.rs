@@ -7,16 +7,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::answer::{Decider, Screening};
-use super::matching::{Finding, FindingKind, ListingState};
+use super::finding_kind::{FindingKind, ListingState};
+use super::matching::Finding;
+use super::phrases::{name_of, short, target};
 use super::policy::{Decision, percent};
-use super::snapshot::SnapshotList;
 use crate::domain::address::{Address, Normalization};
 use crate::domain::digits::at_most_dollars;
-use crate::domain::list::{ListKind, Party, Row, StartBasis};
+use crate::domain::list::{ListKind, StartBasis};
 use crate::exposure::{Direction, Nearness, Timing};
-
-/// The longest name that a sentence repeats, in characters.
-const MAX_NAME: usize = 200;
 
 /// The most clusters that are cut of which a reason tells.
 const MAX_CUTS: usize = 2;
@@ -408,19 +406,6 @@ fn valued(has_unvalued: bool) -> &'static str {
     if has_unvalued { " of assets with a known value" } else { "" }
 }
 
-/// What stands at the other end of a dealing: `an address of LAZARUS GROUP (OFAC ...)`.
-pub(super) fn target(list: &SnapshotList, row: &Row, party: Option<&Party>) -> String {
-    let whose = match name_of(party) {
-        Some(name) => format!("an address of {name}"),
-        None => format!("the listed address {}", short(&row.key.address)),
-    };
-    format!("{whose} ({})", list.name())
-}
-
-fn name_of(party: Option<&Party>) -> Option<String> {
-    party.map(|party| short(&party.name)).filter(|name| !name.is_empty())
-}
-
 /// How a decision begins its reason.
 fn participle(decision: Decision) -> &'static str {
     match decision {
@@ -428,14 +413,6 @@ fn participle(decision: Decision) -> &'static str {
         Decision::Review => "For review",
         Decision::Block => "Blocked",
     }
-}
-
-/// A name, shortened; control characters are the surface's to show.
-fn short(name: &str) -> String {
-    if name.chars().nth(MAX_NAME).is_none() {
-        return name.to_owned();
-    }
-    name.chars().take(MAX_NAME).chain(['…']).collect()
 }
 
 fn day(moment: Timestamp) -> String {
@@ -634,12 +611,5 @@ mod tests {
         );
         let one = PaymentFacts { exposure_hops: 1, ..covered };
         assert!(one.reason().contains(" within 1 hop by "), "{}", one.reason());
-    }
-
-    #[test]
-    fn long_names_are_shortened() {
-        assert_eq!(short(&"ü".repeat(MAX_NAME)).chars().count(), MAX_NAME);
-        let long = short(&"ü".repeat(MAX_NAME + 1));
-        assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_NAME + 1, true));
     }
 }

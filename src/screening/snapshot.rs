@@ -1,6 +1,5 @@
 //! The lists as the hot path sees them: immutable, in memory, swapped whole.
 
-use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -19,10 +18,10 @@ pub use record::{
 };
 pub use terms::ListTerms;
 
+use super::categories::Categories;
 use super::coverage::ExposureState;
-use super::path_ends::Categories;
+use super::incomplete::ListAge;
 use super::policy::Policy;
-use crate::domain::duration;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListId, ListKind, ListState, ListVersion, UncoveredSpan};
 use crate::exposure::{self, Source};
@@ -141,40 +140,6 @@ impl SnapshotList {
 
 /// How far a list may lie in the future: somewhere it is tomorrow already.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
-
-/// How old a list is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListAge {
-    /// The time since it was last known to be current.
-    Known(SignedDuration),
-    /// Nothing says when it was current.
-    Unknown,
-    /// It was current more than a day after what the clock says: the clock is wrong, or was then.
-    ClockBehind {
-        now: Timestamp,
-        /// When the list was published or its source checked.
-        current_at: Timestamp,
-    },
-}
-
-impl fmt::Display for ListAge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Known(age) => {
-                write!(f, "{} old", duration::age(age.as_secs().unsigned_abs()))
-            }
-            Self::Unknown => f.write_str("of unknown age"),
-            Self::ClockBehind { now, current_at } => write!(
-                f,
-                "this machine's clock is behind: it says {}, the list was checked at {}",
-                now.strftime(TO_THE_SECOND),
-                current_at.strftime(TO_THE_SECOND)
-            ),
-        }
-    }
-}
-
-const TO_THE_SECOND: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// What a snapshot rests on beside its lists and its policy.
 struct Base {

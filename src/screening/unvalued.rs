@@ -1,7 +1,7 @@
 //! Direct dealings with listed addresses in assets without a known value: shown beside the findings,
 //! neither scored nor decided on, since such events can be forged.
 
-use super::reason::target;
+use super::phrases::target;
 use super::snapshot::{IndexedListing, SnapshotList};
 use super::{KindSelection, Scope};
 use crate::domain::digits::grouped;

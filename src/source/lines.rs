@@ -203,8 +203,8 @@ impl<'a> Lines<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::slow::Slow;
     use super::*;
+    use crate::source::slow::Slow;
 
     fn lines(text: &[u8], step: usize, max: usize) -> Result<Vec<Vec<u8>>, LineError> {
         let mut lines = Lines::new(Box::new(Slow(text, step)), max);

@@ -35,7 +35,7 @@ impl Gathered {
     /// Adds the next chunk, which must be the one that `key` names.
     pub fn take(&mut self, expected: &[u8], key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         if key != expected {
-            return Err(value::corrupt("rows", expected, "it is missing"));
+            return Err(StoreError::corrupt("rows", expected, "it is missing"));
         }
         match self.head {
             None => self.head = Some(value::decode("rows", key, bytes)?),
@@ -60,7 +60,7 @@ impl Gathered {
     ) -> Result<Option<Baseline>, StoreError> {
         let Some(head) = self.head else { return Ok(None) };
         let spans = self.spans;
-        let corrupt = |what: &str| Err(value::corrupt("rows", key, what));
+        let corrupt = |what: &str| Err(StoreError::corrupt("rows", key, what));
         if spans.len() as u64 != head.spans {
             return corrupt("spans of its baseline are missing");
         }

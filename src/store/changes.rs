@@ -169,7 +169,7 @@ impl Store {
         let (from, to) = (key(from.0, start), key(last + 1, 0));
         value::scan(&self.changes, "changes", &from, &to, |found, bytes| {
             let (version, first) = split_key(found)
-                .ok_or_else(|| value::corrupt("changes", found, "the key is malformed"))?;
+                .ok_or_else(|| StoreError::corrupt("changes", found, "the key is malformed"))?;
             let chunk = Chunk::decode(found, bytes)?;
             if begins.get(&chunk.list).is_some_and(|begins| version < *begins) {
                 return Ok(true);

@@ -204,6 +204,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Creates the error for a damaged value.
+    pub(super) fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> Self {
+        Self::Corrupt { tree, key: key.escape_ascii().to_string(), what: what.to_string() }
+    }
+
     pub(super) fn engine(doing: &'static str) -> impl FnOnce(sled::Error) -> Self {
         move |source| Self::Engine { doing, source }
     }

@@ -174,7 +174,8 @@ impl Store {
         let Some(last) = last else { return Ok(None) };
         let last = last.map_err(StoreError::engine("reading a key"))?;
         let number = last.get(9..13).and_then(|number| number.try_into().ok());
-        let number = number.ok_or_else(|| value::corrupt(TREE, &last, "the key is malformed"))?;
+        let number =
+            number.ok_or_else(|| StoreError::corrupt(TREE, &last, "the key is malformed"))?;
         Ok(Some(u32::from_be_bytes(number)))
     }
 
@@ -219,10 +220,10 @@ fn seal(key: &[u8], mut bytes: Vec<u8>) -> Vec<u8> {
 
 fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     let Some((bytes, found)) = sealed.split_last_chunk::<CHECKSUM>() else {
-        return Err(value::corrupt(TREE, key, "it is shorter than its checksum"));
+        return Err(StoreError::corrupt(TREE, key, "it is shorter than its checksum"));
     };
     if u64::from_le_bytes(*found) != pieces::checksum(key, bytes) {
-        return Err(value::corrupt(TREE, key, "its checksum is wrong"));
+        return Err(StoreError::corrupt(TREE, key, "its checksum is wrong"));
     }
     sealed.truncate(sealed.len() - CHECKSUM);
     Ok(sealed)

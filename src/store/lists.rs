@@ -82,7 +82,7 @@ fn encode_version(version: &ListVersion) -> Result<Vec<u8>, StoreError> {
 
 /// Decodes a version of any schema: schema 6 and older had nothing after it.
 pub(super) fn decode_version(key: &[u8], bytes: &[u8]) -> Result<ListVersion, StoreError> {
-    let corrupt = |error| value::corrupt("versions", key, error);
+    let corrupt = |error| StoreError::corrupt("versions", key, error);
     let (mut version, rest): (ListVersion, _) =
         postcard::take_from_bytes(bytes).map_err(corrupt)?;
     if !rest.is_empty() {
@@ -224,7 +224,7 @@ impl Store {
             for key in tree.iter().keys() {
                 let key = key.map_err(StoreError::engine(doing))?;
                 let (id, version) = split_key(&key)
-                    .ok_or_else(|| value::corrupt(name, &key, "the key is malformed"))?;
+                    .ok_or_else(|| StoreError::corrupt(name, &key, "the key is malformed"))?;
                 let kept = current(id).is_some_and(|pointer| match name {
                     "rows" => version == pointer.version,
                     _ => version <= pointer.version,
@@ -271,7 +271,7 @@ impl Store {
     fn read_state(&self, id: &ListId, pointer: &Pointer) -> Result<ListState, StoreError> {
         let key = version_key(id, pointer.version);
         let header = value::read(&self.versions, "versions", &key)?
-            .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
+            .ok_or_else(|| StoreError::corrupt("versions", &key, "it is missing"))?;
         let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
         Ok(ListState {
             version: decode_version(&key, &header)?,
@@ -311,7 +311,7 @@ impl Store {
         value::scan(&self.rows, "rows", &from, &to, |key, bytes| {
             let expected = chunk_key(id, version, part, next);
             if key != expected {
-                return Err(value::corrupt("rows", &expected, "it is missing"));
+                return Err(StoreError::corrupt("rows", &expected, "it is missing"));
             }
             next += 1;
             items.extend(value::decode::<Vec<T>>("rows", key, bytes)?);
@@ -319,7 +319,7 @@ impl Store {
         })?;
         if next != chunks {
             let expected = chunk_key(id, version, part, next.min(chunks));
-            return Err(value::corrupt(
+            return Err(StoreError::corrupt(
                 "rows",
                 &expected,
                 format_args!("{next} of {chunks} chunks are there"),
@@ -351,7 +351,8 @@ impl Store {
         let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, sealed) = item.map_err(StoreError::engine("reading the pointers"))?;
             let id = std::str::from_utf8(&key).ok().and_then(|id| id.parse().ok());
-            let id = id.ok_or_else(|| value::corrupt("lists", &key, "the key is not a list id"))?;
+            let id =
+                id.ok_or_else(|| StoreError::corrupt("lists", &key, "the key is not a list id"))?;
             Ok((id, read_pointer(&key, &sealed)?))
         };
         self.lists.iter().map(read).collect()

@@ -144,10 +144,10 @@ impl Store {
         let Some(last) = count.checked_sub(1) else { return Ok(Some(BTreeMap::new())) };
         let key = key(last / CHUNK as u64);
         let stored = value::read(&self.looks, TREE, &key)?;
-        let stored = stored.ok_or_else(|| value::corrupt(TREE, &key, "it is missing"))?;
+        let stored = stored.ok_or_else(|| StoreError::corrupt(TREE, &key, "it is missing"))?;
         let (chunk, _) = decode(&key, &stored)?;
         let known = chunk.known((last % CHUNK as u64) as usize + 1);
-        known.map(Some).ok_or_else(|| value::corrupt(TREE, &key, "a check is malformed"))
+        known.map(Some).ok_or_else(|| StoreError::corrupt(TREE, &key, "a check is malformed"))
     }
 
     fn check_log(&self) -> MutexGuard<'_, CheckLog> {
@@ -191,7 +191,7 @@ impl Store {
             let last = last.map_err(StoreError::engine("reading a key"))?;
             let number = last.first_chunk::<8>().map(|number| u64::from_be_bytes(*number));
             let number =
-                number.ok_or_else(|| value::corrupt(TREE, &last, "the key is malformed"))?;
+                number.ok_or_else(|| StoreError::corrupt(TREE, &last, "the key is malformed"))?;
             let key = key(number);
             let stored = value::read(&self.looks, TREE, &key)?.unwrap_or_default();
             (log.chunk, log.known) = decode(&key, &stored)?;
@@ -211,18 +211,22 @@ impl Store {
 fn decode(key: &[u8], stored: &[u8]) -> Result<(Chunk, BTreeMap<ListId, ListAge>), StoreError> {
     let chunk: Chunk = value::decode(TREE, key, stored)?;
     let known = chunk.known(usize::MAX);
-    let known = known.ok_or_else(|| value::corrupt(TREE, key, "a check is malformed"))?;
+    let known = known.ok_or_else(|| StoreError::corrupt(TREE, key, "a check is malformed"))?;
     Ok((chunk, known))
 }
 
 /// Verifies a chunk that follows `count` checks. Returns the number including it.
 pub(super) fn count_chunk(count: u64, at: &[u8], stored: &[u8]) -> Result<u64, StoreError> {
     if at != key(count / CHUNK as u64) || !count.is_multiple_of(CHUNK as u64) {
-        return Err(value::corrupt(TREE, at, format_args!("look {count} should be here")));
+        return Err(StoreError::corrupt(TREE, at, format_args!("look {count} should be here")));
     }
     let (chunk, _) = decode(at, stored)?;
     if chunk.looks.is_empty() || chunk.looks.len() > CHUNK {
-        return Err(value::corrupt(TREE, at, format_args!("it has {} looks", chunk.looks.len())));
+        return Err(StoreError::corrupt(
+            TREE,
+            at,
+            format_args!("it has {} looks", chunk.looks.len()),
+        ));
     }
     Ok(count + chunk.looks.len() as u64)
 }

@@ -12,7 +12,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::{StoreError, Tree, value};
+use super::{StoreError, Tree};
 
 /// The bytes of a piece of a sealed value.
 pub(super) const SMALL: usize = 4 * 1024;
@@ -56,23 +56,27 @@ pub(super) fn read(
     let mut next = 0;
     for item in tree.range(numbered(key, 0)..=numbered(key, u32::MAX)) {
         let (found, piece) = item.map_err(|error| {
-            value::corrupt(name, &numbered(key, next), format_args!("sled cannot read it: {error}"))
+            StoreError::corrupt(
+                name,
+                &numbered(key, next),
+                format_args!("sled cannot read it: {error}"),
+            )
         })?;
         let expected = numbered(key, next);
         if *found != *expected {
-            return Err(value::corrupt(name, &expected, "the piece is missing"));
+            return Err(StoreError::corrupt(name, &expected, "the piece is missing"));
         }
         bytes.extend_from_slice(&piece);
         if bytes.len() > length {
             let what = format_args!("the value has more than its {length} bytes");
-            return Err(value::corrupt(name, &expected, what));
+            return Err(StoreError::corrupt(name, &expected, what));
         }
         next += 1;
     }
     if bytes.len() < length {
         let what =
             format_args!("the piece is missing: {} of {length} bytes are there", bytes.len());
-        return Err(value::corrupt(name, &numbered(key, next), what));
+        return Err(StoreError::corrupt(name, &numbered(key, next), what));
     }
     Ok(bytes)
 }

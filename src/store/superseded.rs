@@ -147,7 +147,7 @@ impl Store {
         };
         let key = version_key(id, version);
         let header = value::read(&self.versions, "versions", &key)?
-            .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
+            .ok_or_else(|| StoreError::corrupt("versions", &key, "it is missing"))?;
         let header = decode_version(&key, &header)?;
         let parties = self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?;
         let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
@@ -185,7 +185,7 @@ impl Store {
         for chunk in 0..chunks {
             let key = key(version, part, chunk);
             let stored = value::read(&self.superseded, TREE, &key)?
-                .ok_or_else(|| value::corrupt(TREE, &key, "it is missing"))?;
+                .ok_or_else(|| StoreError::corrupt(TREE, &key, "it is missing"))?;
             for item in value::decode::<Vec<Superseded<T>>>(TREE, &key, &stored)? {
                 match item {
                     Superseded::Was(item) => found.insert(item.key().clone(), Some(item)),
@@ -248,7 +248,7 @@ impl Expected {
         bytes: &[u8],
         is_version: impl Fn(&Head, u64) -> bool,
     ) -> Result<(), StoreError> {
-        let corrupt = |what: &str| Err(value::corrupt(TREE, at, what));
+        let corrupt = |what: &str| Err(StoreError::corrupt(TREE, at, what));
         let split = at.split_first_chunk::<8>().filter(|(_, rest)| rest.len() == 5);
         let Some((version, part)) = split.map(|(version, rest)| (version, rest[0])) else {
             return corrupt("the key is malformed");
@@ -281,7 +281,7 @@ impl Expected {
         match expected.take() {
             Some(Self { version, chunks }) if !chunks.is_empty() => {
                 let what = format_args!("{} of its chunks are missing", chunks.len());
-                Err(value::corrupt(TREE, &key(version, HEAD, 0), what))
+                Err(StoreError::corrupt(TREE, &key(version, HEAD, 0), what))
             }
             Some(_) | None => Ok(()),
         }

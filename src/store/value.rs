@@ -24,10 +24,10 @@ pub(super) fn unseal<'a>(
     sealed: &'a [u8],
 ) -> Result<&'a [u8], StoreError> {
     let Some((found, bytes)) = sealed.split_first_chunk::<CHECKSUM>() else {
-        return Err(corrupt(tree, key, "it is shorter than its checksum"));
+        return Err(StoreError::corrupt(tree, key, "it is shorter than its checksum"));
     };
     if *found != checksum(key, bytes) {
-        return Err(corrupt(tree, key, "its checksum is wrong"));
+        return Err(StoreError::corrupt(tree, key, "its checksum is wrong"));
     }
     Ok(bytes)
 }
@@ -45,9 +45,9 @@ pub(super) fn decode<T: DeserializeOwned>(
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => {
-            Err(corrupt(tree, key, format_args!("{} bytes are left over", rest.len())))
+            Err(StoreError::corrupt(tree, key, format_args!("{} bytes are left over", rest.len())))
         }
-        Err(error) => Err(corrupt(tree, key, error)),
+        Err(error) => Err(StoreError::corrupt(tree, key, error)),
     }
 }
 
@@ -116,7 +116,7 @@ pub(super) fn scan(
     for item in tree.range(from..=to) {
         let (piece_key, piece) = item.map_err(StoreError::engine("reading a value"))?;
         let Some((value_key, _)) = piece_key.split_last_chunk::<NUMBER>() else {
-            return Err(corrupt(name, &piece_key, "the key is too short"));
+            return Err(StoreError::corrupt(name, &piece_key, "the key is too short"));
         };
         if !sealed.is_empty() && value_key != key {
             if !each(&key, unseal(name, &key, &sealed)?)? {
@@ -142,11 +142,6 @@ pub(super) fn remove(tree: &Tree, prefix: &[u8]) -> Result<(), StoreError> {
         tree.remove(key).map_err(StoreError::engine("removing a value"))?;
     }
     Ok(())
-}
-
-/// Creates the error for a damaged value.
-pub(super) fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
-    StoreError::Corrupt { tree, key: key.escape_ascii().to_string(), what: what.to_string() }
 }
 
 fn checksum(key: &[u8], bytes: &[u8]) -> [u8; CHECKSUM] {

@@ -196,8 +196,9 @@ impl<'a> Verifier<'a> {
             "meta" => {
                 let fits = key == SCHEMA_KEY && bytes == self.schema.to_be_bytes();
                 self.seen_schema |= fits;
-                fits.then_some(())
-                    .ok_or_else(|| value::corrupt(tree, key, "it is not the schema of the store"))
+                fits.then_some(()).ok_or_else(|| {
+                    StoreError::corrupt(tree, key, "it is not the schema of the store")
+                })
             }
             "lists" => {
                 let bytes = value::unseal(tree, key, bytes)?;
@@ -210,7 +211,7 @@ impl<'a> Verifier<'a> {
     /// Adds a piece of a value; a piece of another value completes the previous one.
     fn piece(&mut self, tree: &'static str, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let Some((value_key, _)) = key.split_last_chunk::<{ pieces::NUMBER }>() else {
-            return Err(value::corrupt(tree, key, "the key is too short"));
+            return Err(StoreError::corrupt(tree, key, "the key is too short"));
         };
         if self.open.as_ref().is_some_and(|open| open.key != value_key) {
             self.end_value();
@@ -218,7 +219,7 @@ impl<'a> Verifier<'a> {
         let new = || Pieces { key: value_key.to_vec(), bytes: Vec::new() };
         let open = self.open.get_or_insert_with(new);
         if open.bytes.len() + bytes.len() > MAX_ASSEMBLED {
-            return Err(value::corrupt(tree, key, "the value is larger than any"));
+            return Err(StoreError::corrupt(tree, key, "the value is larger than any"));
         }
         open.bytes.extend_from_slice(bytes);
         Ok(())
@@ -248,7 +249,7 @@ impl<'a> Verifier<'a> {
     fn finish(mut self) -> (Verified, Heads) {
         self.advance(TREES.len());
         if !self.seen_schema {
-            self.found.problem(value::corrupt("meta", SCHEMA_KEY, "it is missing"));
+            self.found.problem(StoreError::corrupt("meta", SCHEMA_KEY, "it is missing"));
         }
         let told = match heads::parse(&String::from_utf8_lossy(&self.heads)) {
             Ok(told) => Some(told),

@@ -56,7 +56,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
     ("parquet", &["source/rows", "cli/batch/columnar"]),
-    ("ruzstd", &["source/rows", "cli/batch/compression"]),
+    ("ruzstd", &["source/zstd", "cli/batch/compression"]),
     ("clap", &["cli", "main"]),
     // One clock, which tests can set; certificates are held to that of the system.
     ("Timestamp::now", &["cli/clock"]),

@@ -14,8 +14,8 @@ use lazaretto::domain::address::{Address, Encoding, Reading};
 use lazaretto::domain::list::{ChangeKind, ListKind, NoteKind, Provenance};
 use lazaretto::domain::publication::listed_digest;
 use lazaretto::engine::{EngineError, Publication};
+use lazaretto::screening::ListAge;
 use lazaretto::screening::policy::Decision;
-use lazaretto::screening::snapshot::ListAge;
 use lazaretto::screening::{FindingKind, Incomplete, ListingState, ScopeError};
 
 use crate::desk::{Desk, data, list_id};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lazaretto::domain::list::{ListKind, StartBasis};
 use lazaretto::exposure::{Direct, Direction, Timing};
-use lazaretto::screening::path_ends::PathRole;
+use lazaretto::screening::categories::PathRole;
 use lazaretto::screening::policy::{
     Decision, Factors, INCOMPLETE_FLOOR, NO_FINDING, NO_RULE, Policy, REMOVED, RiskLevel,
     SANCTIONS_FLOOR, SOURCE_FLOOR, ScoredExposure, Subject,

@@ -9,7 +9,7 @@ use tonic::Code;
 use tonic::body::Body;
 
 use super::deadline;
-use crate::grpc::serve::MAX_RESPONSE;
+use crate::grpc::bounds::MAX_RESPONSE;
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 

@@ -9,6 +9,7 @@ use super::{CallError, Client};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::Gap;
 use crate::domain::transfer::Transfer;
+use crate::grpc::bounds::MAX_TRANSFERS;
 use crate::grpc::convert::transfer::message;
 use crate::grpc::{transfers, v1};
 use crate::ingest::CoverageDeclaration;
@@ -82,7 +83,7 @@ impl IngestStream {
         for transfer in batch {
             let transfer = message(transfer);
             let length = transfer.encoded_len();
-            let full = request.transfers.len() >= transfers::MAX_BATCH;
+            let full = request.transfers.len() >= MAX_TRANSFERS;
             if full || (size > 0 && size + length > BATCH_BYTES) {
                 self.request(std::mem::take(&mut request)).await?;
                 size = 0;
@@ -101,7 +102,7 @@ impl IngestStream {
 
     /// Tells of what could not be understood.
     pub async fn add_gaps(&mut self, gaps: &[(Chain, Gap)]) -> Result<(), CallError> {
-        for part in gaps.chunks(transfers::MAX_BATCH) {
+        for part in gaps.chunks(MAX_TRANSFERS) {
             let gaps = part.iter().map(|(chain, gap)| transfers::gap(chain, gap)).collect();
             self.request(v1::IngestTransfersRequest { gaps, ..Default::default() }).await?;
         }

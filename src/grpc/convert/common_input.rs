@@ -1,6 +1,6 @@
 //! Common inputs in the words of the proto. Translation only.
 
-use super::{ListedRow, trace, transfer};
+use super::{ListedRow, source_listing, transfer};
 use crate::engine::{JoinChainEvidence, JoinEvidence, JoinedEvidence};
 use crate::exposure::{CommonInput, Source};
 use crate::grpc::v1;
@@ -26,7 +26,7 @@ pub fn cut_at(snapshot: &Snapshot, source: &Source) -> v1::ClusterCut {
         let cut = ClusterCut { kind: source.kind, list, listing, about: 0 };
         return cluster_cut(&cut, String::new());
     }
-    let listing = trace::listing(None, source);
+    let listing = source_listing(None, source);
     let listed = format!("the listed address {} ({})", listing.address, listing.list_id);
     v1::ClusterCut {
         list_kind: v1::ListKind::from(source.kind).into(),
@@ -41,7 +41,7 @@ pub fn joined(snapshot: &Snapshot, joined: &JoinedEvidence) -> v1::CommonInput {
     v1::CommonInput {
         list_kind: v1::ListKind::from(joined.kind).into(),
         same_transaction: joined.is_beside,
-        listing: Some(trace::listing(Some(snapshot), &joined.source)),
+        listing: Some(source_listing(Some(snapshot), &joined.source)),
         chain: Some(chain(&joined.chain)),
     }
 }
@@ -55,7 +55,7 @@ pub fn of_hub(
     v1::CommonInput {
         list_kind: v1::ListKind::from(common.kind).into(),
         same_transaction: common.is_beside,
-        listing: Some(trace::listing(snapshot, source)),
+        listing: Some(source_listing(snapshot, source)),
         chain: None,
     }
 }

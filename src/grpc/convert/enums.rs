@@ -9,7 +9,7 @@ use crate::domain::publication::Gate;
 use crate::domain::transfer::MovementKind;
 use crate::exposure::{Direction, Timing};
 use crate::grpc::v1;
-use crate::screening::path_ends::PathRole;
+use crate::screening::categories::PathRole;
 use crate::screening::policy::{Decision, RiskLevel};
 use crate::screening::{FindingKind, IncompleteCode, ListingState};
 

@@ -1,15 +1,14 @@
 //! Paths of exposure as proto messages. Translation only.
 
-use super::{ListedRow, transfer};
+use super::{source_listing, transfer};
 use crate::domain::transfer::{Asset, Movement};
 use crate::engine::{EndEvidence, HopEvidence, PathEvidence};
-use crate::exposure::Source;
 use crate::grpc::v1;
 use crate::screening::snapshot::Snapshot;
 
 /// A path, with its listing as `snapshot` has it.
 pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
-    let listing = listing(Some(snapshot), &path.source);
+    let listing = source_listing(Some(snapshot), &path.source);
     v1::ExposurePath {
         direction: v1::ExposureDirection::from(path.direction).into(),
         timing: v1::DesignationTiming::from(path.timing).into(),
@@ -18,21 +17,6 @@ pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
         hops: path.hops.iter().map(hop).collect(),
         common_input: path.common_input.is_some(),
         common_input_chain: path.common_input.as_ref().map(super::common_input::chain),
-    }
-}
-
-/// The listing of a source; of one that the snapshot does not know, what the source says itself.
-pub fn listing(snapshot: Option<&Snapshot>, source: &Source) -> v1::Listing {
-    if let Some((list, listing)) = snapshot.and_then(|snapshot| snapshot.listing(source)) {
-        let (row, party) = list.index().listed_row(listing);
-        return ListedRow { list, row, party, understood: Some(listing) }.now();
-    }
-    v1::Listing {
-        list_id: source.list.to_string(),
-        list_kind: v1::ListKind::from(source.kind).into(),
-        address: source.listing.address.clone(),
-        ticker: source.listing.ticker.clone(),
-        ..Default::default()
     }
 }
 

@@ -13,7 +13,8 @@ use crate::grpc::convert;
 use crate::grpc::request::{PastSnapshotRequest, ScreeningOptions};
 use crate::grpc::status::{Refusal, invalid_field};
 use crate::grpc::v1;
-use crate::screening::coverage::{ExposureState, NotKept};
+use crate::screening::NotKept;
+use crate::screening::coverage::ExposureState;
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 
 /// What a request is answered by.

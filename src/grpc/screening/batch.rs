@@ -4,12 +4,11 @@ use std::hash::{DefaultHasher, Hasher};
 
 use prost::Message;
 
-use super::MAX_BATCH;
 use crate::engine::Engine;
+use crate::grpc::bounds::{MAX_QUERIES, MAX_RESPONSE};
 use crate::grpc::call::answer_too_large;
 use crate::grpc::page;
 use crate::grpc::request::ScreeningOptions;
-use crate::grpc::serve::MAX_RESPONSE;
 use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1::{self, ErrorReason};
 
@@ -49,9 +48,9 @@ impl Batch {
         let v1::BatchScreenAddressesRequest { mut queries, options, .. } = request;
         let total = queries.len();
         let count = match total {
-            1..=MAX_BATCH => Ok(()),
+            1..=MAX_QUERIES => Ok(()),
             _ => {
-                let message = format!("{total} addresses, 1 to {MAX_BATCH}");
+                let message = format!("{total} addresses, 1 to {MAX_QUERIES}");
                 let reason = match total {
                     0 => ErrorReason::InvalidField,
                     _ => ErrorReason::TooManyItems,

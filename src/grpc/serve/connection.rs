@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
-use super::guarded::{Guarded, Late};
+use super::guarded::Guarded;
+use super::late::Late;
 use super::tasks::CallTasks;
 use crate::config::Limits;
 use crate::grpc::call::{CUT_SHORT, Calls};

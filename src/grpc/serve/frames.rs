@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 
-use super::guarded::Late;
+use super::late::Late;
 use crate::grpc::budget::{Charge, Waits};
 use crate::grpc::call::Link;
 

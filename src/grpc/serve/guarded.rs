@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::frames::{Sent, Unread};
+use super::late::Late;
 use crate::grpc::call::Link;
 
 /// The bytes with which a client of HTTP/2 begins: its preface (RFC 9113, section 3.4) and the head
@@ -20,18 +21,6 @@ const PREFACE: usize = 24;
 
 /// How long the other side may take to read the last answers and to close, once all is written.
 const LEAVING: Duration = Duration::from_secs(5);
-
-/// What the other side did not keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Late {
-    #[error("the client does not begin")]
-    Opening,
-    #[error("the client takes no bytes")]
-    Reading,
-    /// Its calls hold memory that others need.
-    #[error("the client sent more frames than its calls read, and others need the memory")]
-    Calls,
-}
 
 pub struct Guarded<T> {
     inner: T,

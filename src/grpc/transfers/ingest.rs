@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::MAX_BATCH;
 use super::coverage::{from_covered, from_gap, refused_rows};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::CoverageDeclaration;
@@ -15,13 +14,11 @@ use crate::domain::transfer::{MovementKind, Transfer};
 use crate::engine::{AppendedSummary, Engine, EngineError, IngestSession};
 use crate::grpc::access::Caller;
 use crate::grpc::blocking::blocking;
+use crate::grpc::bounds::{MAX_COVERED, MAX_TRANSFERS};
 use crate::grpc::convert;
 use crate::grpc::status::{Refusal, invalid_field};
 use crate::grpc::v1::ingest_transfers_response::Outcome;
 use crate::grpc::v1::{self, ErrorReason};
-
-/// The most spans of blocks that one batch says to be covered, and the most gaps that it tells of.
-pub const MAX_COVERED: usize = 10_000;
 
 /// The most bytes in a batch id.
 const MAX_BATCH_ID: usize = 128;
@@ -240,7 +237,7 @@ impl Stream {
         is_durable: bool,
     ) -> Result<AppendedSummary, Rejection> {
         for (field, count, most) in [
-            ("transfers", transfers.len(), MAX_BATCH),
+            ("transfers", transfers.len(), MAX_TRANSFERS),
             ("covered", covered.len(), MAX_COVERED),
             ("gaps", gaps.len(), MAX_COVERED),
         ] {

@@ -1,7 +1,7 @@
 //! How many elements a repeated field of a request may have, by message and field.
 
 use crate::domain::transfer::{MAX_HOLDERS, MAX_LEGS};
-use crate::grpc::{payment, request, screening, transfers};
+use crate::grpc::bounds::{MAX_COVERED, MAX_LISTS, MAX_QUERIES, MAX_SIDE, MAX_TRANSFERS};
 
 /// A repeated field of a request.
 #[derive(Clone, Copy, Debug)]
@@ -25,17 +25,17 @@ const MAX_KINDS: usize = 100;
 
 /// Every repeated field that a request can hold; a test holds the table against the descriptors.
 pub const LIMITS: [Limit; 14] = [
-    reserved("BatchScreenAddressesRequest", "queries", screening::MAX_BATCH),
-    reserved("ComparePoliciesRequest", "queries", screening::MAX_BATCH),
+    reserved("BatchScreenAddressesRequest", "queries", MAX_QUERIES),
+    reserved("ComparePoliciesRequest", "queries", MAX_QUERIES),
     limit("CoveredBlocks", "kinds", MAX_KINDS),
-    reserved("DeclareCoverageRequest", "covered", transfers::MAX_COVERED),
-    reserved("IngestTransfersRequest", "transfers", transfers::MAX_BATCH * INGEST_MARGIN),
-    reserved("IngestTransfersRequest", "covered", transfers::MAX_COVERED * INGEST_MARGIN),
-    reserved("IngestTransfersRequest", "gaps", transfers::MAX_COVERED * INGEST_MARGIN),
+    reserved("DeclareCoverageRequest", "covered", MAX_COVERED),
+    reserved("IngestTransfersRequest", "transfers", MAX_TRANSFERS * INGEST_MARGIN),
+    reserved("IngestTransfersRequest", "covered", MAX_COVERED * INGEST_MARGIN),
+    reserved("IngestTransfersRequest", "gaps", MAX_COVERED * INGEST_MARGIN),
     limit("ImportListHeader", "force_gates", MAX_KINDS),
-    limit("ScreenPaymentRequest", "sources", payment::MAX_SIDE),
-    limit("ScreenPaymentRequest", "destinations", payment::MAX_SIDE),
-    limit("ScreeningOptions", "lists", request::MAX_LISTS),
+    limit("ScreenPaymentRequest", "sources", MAX_SIDE),
+    limit("ScreenPaymentRequest", "destinations", MAX_SIDE),
+    limit("ScreeningOptions", "lists", MAX_LISTS),
     limit("TraceExposureRequest", "list_kinds", MAX_KINDS),
     limit("UtxoLeg", "addresses", MAX_HOLDERS * INGEST_MARGIN),
     // Of inputs and outputs alike.

@@ -5,6 +5,7 @@ use super::model::joined_model;
 use super::*;
 use crate::exposure::{CommonInput, Labels};
 use crate::screening::coverage::ExposureState;
+use crate::screening::matching::Joined;
 
 /// A snapshot whose labels do not answer about a past moment.
 fn snapshot_of(states: &[Arc<ListState>]) -> Snapshot {
@@ -55,7 +56,7 @@ fn an_address_beside_a_listed_one_is_95_and_reviewed() {
             let [found] = &screening.findings[..] else { panic!("{screening:?}") };
             assert_eq!((found.kind, found.exposure, found.about), (FindingKind::CoSpent, None, 0));
             let key = PackedKey::from(&Address::parse(LISTED, None).unwrap().key_ids()[0]);
-            assert_eq!(found.joined, Some(common_input::Joined { with: key, is_beside }));
+            assert_eq!(found.joined, Some(Joined { with: key, is_beside }));
             assert_eq!(screening.rule(), ("common-input", false));
             let why = format!(
                 "this address is joined with A party's listed address {LISTED} (us-ofac-sdn) by common \

@@ -4,7 +4,7 @@
 use super::super::policy::Policy;
 use super::super::policy::tests::properties::policy;
 use super::*;
-use crate::screening::snapshot::ListAge;
+use crate::screening::ListAge;
 
 /// Lists of rows from the pool: their kind, and whether each row stands.
 fn drawn() -> impl Strategy<Value = Vec<(usize, usize, bool)>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, PoisonError};
 
-use super::super::{Store, StoreError, pieces, value};
+use super::super::{Store, StoreError, pieces};
 use super::head::Span;
 use super::log::{self, Segment};
 use super::{Clock, Tops, codec, segment_key};
@@ -175,7 +175,7 @@ impl Store {
         };
         segment.unpack(&bytes).map_err(|what| match segment.place {
             Some(place) => self.segment_file.damaged(place, what),
-            None => value::corrupt("segments", &key, what),
+            None => StoreError::corrupt("segments", &key, what),
         })
     }
 }

@@ -35,7 +35,7 @@ impl Directory {
                 self.log.ledger = value::decode(TREE, key, bytes)?;
                 Ok(())
             }
-            _ => Err(value::corrupt(TREE, key, "the key is malformed")),
+            _ => Err(StoreError::corrupt(TREE, key, "the key is malformed")),
         }
     }
 
@@ -43,12 +43,12 @@ impl Directory {
         let first = number(key)?;
         if first != self.next {
             let what = format_args!("the header of transfer {} is missing before it", self.next);
-            return Err(value::corrupt(TREE, key, what));
+            return Err(StoreError::corrupt(TREE, key, what));
         }
         let header: Header = value::decode(TREE, key, bytes)?;
         self.next += u64::from(header.rows);
         let pushed = self.log.push(first, header);
-        pushed.ok_or_else(|| value::corrupt(TREE, key, "it names no chain or no place"))
+        pushed.ok_or_else(|| StoreError::corrupt(TREE, key, "it names no chain or no place"))
     }
 
     fn head(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
@@ -67,7 +67,8 @@ impl Directory {
         key: &[u8],
         read: Option<(ChainState, Tops)>,
     ) -> Result<(), StoreError> {
-        let (head, tops) = read.ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
+        let (head, tops) =
+            read.ok_or_else(|| StoreError::corrupt(TREE, key, "a span has no end"))?;
         let name = head.chain.to_string();
         self.log.tops.insert(name.clone(), tops);
         self.state.chains.insert(name, head);
@@ -78,7 +79,7 @@ impl Directory {
         let known = self.state.replacements.len();
         if number(key)? != known as u64 {
             let what = format_args!("replacement {known} is missing before it");
-            return Err(value::corrupt(TREE, key, what));
+            return Err(StoreError::corrupt(TREE, key, what));
         }
         let form: ReplacementsForm = value::decode(TREE, key, bytes)?;
         let replacements = Arc::make_mut(&mut self.state.replacements);
@@ -90,11 +91,12 @@ impl Directory {
         let known = self.state.conflicts.len();
         if number(key)? != known as u64 {
             let what = format_args!("conflict {known} is missing before it");
-            return Err(value::corrupt(TREE, key, what));
+            return Err(StoreError::corrupt(TREE, key, what));
         }
         let form: ConflictForm = value::decode(TREE, key, bytes)?;
         let conflict = form.read();
-        let conflict = conflict.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?;
+        let conflict =
+            conflict.ok_or_else(|| StoreError::corrupt(TREE, key, "it names no chain"))?;
         Arc::make_mut(&mut self.state.conflicts).push(conflict);
         Ok(())
     }
@@ -103,11 +105,12 @@ impl Directory {
         let retractions = &mut self.state.retractions;
         if number(key)? != retractions.len() as u64 {
             let what = format_args!("retraction {} is missing before it", retractions.len());
-            return Err(value::corrupt(TREE, key, what));
+            return Err(StoreError::corrupt(TREE, key, what));
         }
         let form = RetractionForm::decode(key, bytes)?;
         let record = form.read();
-        retractions.push(record.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?);
+        retractions
+            .push(record.ok_or_else(|| StoreError::corrupt(TREE, key, "it names no chain"))?);
         Ok(())
     }
 
@@ -187,7 +190,7 @@ impl Store {
 /// Returns the number in a key of `transfers`, after its kind.
 fn number(key: &[u8]) -> Result<u64, StoreError> {
     let number = key.get(1..).and_then(|number| number.try_into().ok());
-    let number = number.ok_or_else(|| value::corrupt(TREE, key, "the key is malformed"))?;
+    let number = number.ok_or_else(|| StoreError::corrupt(TREE, key, "the key is malformed"))?;
     Ok(u64::from_be_bytes(number))
 }
 
@@ -195,7 +198,7 @@ fn number(key: &[u8]) -> Result<u64, StoreError> {
 fn chain_of(key: &[u8]) -> Result<Chain, StoreError> {
     let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
     let chain = name.and_then(|name| name.parse().ok());
-    chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))
+    chain.ok_or_else(|| StoreError::corrupt(TREE, key, "the key names no chain"))
 }
 
 /// Fails unless headers, heads and ledger agree.
@@ -206,7 +209,7 @@ fn check(log: &Log) -> Result<(), StoreError> {
             "the headers of transfers {held} to {} are missing",
             log.ledger.rows.saturating_sub(1)
         );
-        return Err(value::corrupt(TREE, &super::numbered(log::HEADER, held), what));
+        return Err(StoreError::corrupt(TREE, &super::numbered(log::HEADER, held), what));
     }
     let mut rows = vec![0_u64; log.chains.len()];
     for reach in log.segments.iter().flat_map(|segment| &segment.reaches) {
@@ -219,7 +222,7 @@ fn check(log: &Log) -> Result<(), StoreError> {
         });
         if counted != rows {
             let what = format_args!("it counts {counted} transfers, but the headers have {rows}");
-            return Err(value::corrupt(TREE, &super::head_key(log::HEAD, chain), what));
+            return Err(StoreError::corrupt(TREE, &super::head_key(log::HEAD, chain), what));
         }
     }
     Ok(())

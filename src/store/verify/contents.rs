@@ -57,7 +57,7 @@ struct Gathered {
 }
 
 fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
-    value::corrupt(tree, key, what)
+    StoreError::corrupt(tree, key, what)
 }
 
 impl Contents {
