@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
-use super::text::{Colour, Style, escape};
+use super::text::{Colour, Style, escape, field};
 use crate::domain::address::{Checksum, Reading};
 use crate::domain::chain::Chain;
 
@@ -97,9 +97,7 @@ fn strings<T: Display>(items: &[T]) -> Vec<String> {
 
 fn text(anatomy: &Anatomy, style: Style) -> String {
     let mut text = format!("{}\n", escape(&anatomy.address));
-    let mut line = |name: &str, value: &str| {
-        text.push_str(&format!("  {name:<12}{value}\n"));
-    };
+    let mut line = |name: &str, value: &str| field(&mut text, 2, 14, name, value);
     for dress in &anatomy.normalizations {
         line("taken off", &escape(dress));
     }

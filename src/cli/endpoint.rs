@@ -20,7 +20,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
 }
 
-/// The path of the socket. Whoever can open it is the owner, and may do everything.
+/// The path of the socket. A process that can open it runs as the owner, and may do everything.
 pub fn socket(data_dir: &Path) -> PathBuf {
     data_dir.join("socket")
 }
@@ -29,7 +29,7 @@ pub fn socket(data_dir: &Path) -> PathBuf {
 /// that stands there is taken for the leftover of a process that was killed. InvalidInput where the
 /// path is too long.
 pub fn bind_socket(data_dir: &Path) -> io::Result<UnixListener> {
-    // Made where nobody else can reach it, so that there is no moment in which others can open it.
+    // Made in a folder of our own, so that there is no moment in which other users can open it.
     let private = data_dir.join("s");
     DirBuilder::new().recursive(true).mode(0o700).create(&private)?;
     let made = private.join("s");

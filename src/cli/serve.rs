@@ -37,7 +37,7 @@ pub struct Arguments {
     /// For trials only: let stale lists give ALLOW
     #[arg(long)]
     allow_stale: bool,
-    /// Beyond this machine without identities: let anybody who reaches the server do everything
+    /// Beyond this machine without identities: let every client do everything
     #[arg(long)]
     allow_anonymous: bool,
 }

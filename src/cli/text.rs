@@ -1,6 +1,7 @@
 //! Text for a terminal: escaping of hostile characters, wrapping, and colour.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
 use crate::domain::digits::grouped;
@@ -66,6 +67,9 @@ fn escape_where(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Where the values of a summary begin, in characters.
+pub const SUMMARY_COLUMN: usize = 12;
+
 /// How wide drawings are where standard output is no terminal, in characters.
 const DEFAULT_WIDTH: usize = 100;
 
@@ -98,6 +102,12 @@ pub fn wrapped(text: &str, width: usize, first: usize, indent: usize) -> String 
         (used, is_first) = (used + length, false);
     }
     lines
+}
+
+/// Adds a line `name   value`, indented, with the value behind `column` characters.
+pub fn field(text: &mut String, indent: usize, column: usize, name: &str, value: impl Display) {
+    let width = column - indent;
+    text.push_str(&format!("{:indent$}{name:<width$}{value}\n", ""));
 }
 
 /// How many characters a text takes on a terminal: those of a change of colour take none.

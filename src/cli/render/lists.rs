@@ -170,7 +170,7 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
         line(&mut text, 2, "by ticker", &by_ticker.join(", "));
     }
     if let Some(read) = &report.file {
-        text.push_str(&file::told(read, style));
+        text.push_str(&file::describe_file(read, style));
     }
     line(&mut text, 2, "published", &escape(words::day(&list.published_on)));
     line(&mut text, 2, "age", &age(&list, style));

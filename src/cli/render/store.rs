@@ -1,18 +1,13 @@
 //! What a store or a backup holds, and what is wrong with it, for people.
 
-use std::fmt::Write;
-
-use crate::cli::text::escape;
+use crate::cli::text::{SUMMARY_COLUMN, escape, field};
 use crate::domain::digits::grouped;
 use crate::store::Verified;
 
 /// What was found, a line a fact; problems at the end.
 pub fn text(verified: &Verified) -> String {
     let mut out = String::new();
-    let mut line = |name: &str, text: String| {
-        // A string takes all that is written to it.
-        let _ = writeln!(out, "{name:<12}{text}");
-    };
+    let mut line = |name: &str, text: String| field(&mut out, 0, SUMMARY_COLUMN, name, text);
     if let Some(header) = &verified.backup {
         let program = escape(&header.program);
         let (made, format, schema) = (header.made, header.format, header.schema);

@@ -3,7 +3,7 @@
 use super::paths::{Amount, shortened};
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style, escape};
+use crate::cli::text::{Colour, Style, escape, field};
 use crate::domain::duration;
 use crate::grpc::v1;
 use v1::transfer::Movement;
@@ -266,8 +266,8 @@ pub fn conflicts(response: &v1::ListTransferConflictsResponse) -> String {
         };
         text.push_str(&format!("conflict {}: {state}\n", conflict.number));
         for (name, transfer) in [("first", &conflict.first), ("second", &conflict.second)] {
-            let told = transfer.as_ref().map_or_else(|| "-".to_owned(), told);
-            text.push_str(&format!("  {name:<8}{told}\n"));
+            let shown = transfer.as_ref().map_or_else(|| "-".to_owned(), describe_transfer);
+            field(&mut text, 2, 10, name, shown);
         }
     }
     if !response.next_page_token.is_empty() {
@@ -282,7 +282,7 @@ fn settled(conflict: &v1::TransferConflict, verdict: &str) -> String {
 }
 
 /// A transfer in one line.
-fn told(transfer: &v1::Transfer) -> String {
+fn describe_transfer(transfer: &v1::Transfer) -> String {
     let position = transfer.position.as_ref().map_or_else(String::new, |position| {
         format!(" at {}:{}:{}", position.height, position.tx_index, position.index)
     });

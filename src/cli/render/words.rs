@@ -2,7 +2,7 @@
 
 use pbjson_types::Timestamp;
 
-use crate::cli::text::{Colour, escape, wrapped};
+use crate::cli::text::{Colour, escape, field, wrapped};
 use crate::domain::duration::{self, span};
 use crate::grpc::v1;
 use crate::screening::IncompleteCode;
@@ -242,9 +242,7 @@ const COLUMN: usize = 16;
 
 /// Adds a line `name   value`, indented.
 pub fn line(text: &mut String, indent: usize, name: &str, value: &str) {
-    let width = COLUMN - indent;
-    text.push_str(&format!("{:indent$}{name:<width$}{value}", ""));
-    text.push('\n');
+    field(text, indent, COLUMN, name, value);
 }
 
 /// Adds a line `name   value`, indented, with its value broken at `width` characters.

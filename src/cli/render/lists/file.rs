@@ -8,7 +8,7 @@ use crate::grpc::v1::{self, ListFileNoteKind};
 const UNKNOWN_TYPE: (&str, char) = ("type \"", '"');
 
 /// What the file was taken for, in lines.
-pub(super) fn told(file: &v1::ListFile, style: Style) -> String {
+pub(super) fn describe_file(file: &v1::ListFile, style: Style) -> String {
     let mut text = String::new();
     let packed = match &*file.compression {
         "" => String::new(),
@@ -23,18 +23,18 @@ pub(super) fn told(file: &v1::ListFile, style: Style) -> String {
     let read = format!("{}{packed}: {rows} of {parties}, {dated}", or_dash(&file.format));
     line(&mut text, 2, "read as", &read);
     for note in &file.notes {
-        let told = note_told(note);
+        let words = describe_note(note);
         let is_doubtful = !matches!(note.kind(), ListFileNoteKind::NotAddresses);
-        let told = if is_doubtful { style.paint(Colour::Doubtful, &told) } else { told };
-        line(&mut text, 2, "note", &told);
+        let words = if is_doubtful { style.paint(Colour::Doubtful, &words) } else { words };
+        line(&mut text, 2, "note", &words);
     }
     text
 }
 
-fn note_told(note: &v1::ListFileNote) -> String {
+fn describe_note(note: &v1::ListFileNote) -> String {
     let subject = escape(&note.subject);
     let values = count(note.count as usize, "value", "values");
-    let told = match note.kind() {
+    let words = match note.kind() {
         ListFileNoteKind::UnknownType => {
             format!("{values} of the type \"{subject}\", which is not known, read by form")
         }
@@ -46,11 +46,11 @@ fn note_told(note: &v1::ListFileNote) -> String {
         ListFileNoteKind::Unspecified => format!("{} {subject}", note.count),
     };
     if note.examples.is_empty() {
-        return told;
+        return words;
     }
     let examples: Vec<_> = note.examples.iter().map(|example| escape(example)).collect();
     let more = if note.count > examples.len() as u64 { ", ..." } else { "" };
-    format!("{told}: {}{more}", examples.join(", "))
+    format!("{words}: {}{more}", examples.join(", "))
 }
 
 /// What of a list needs a person's eye: rows of types that are not known, and entries that the file
@@ -63,6 +63,7 @@ pub(super) fn doubts(list: &v1::SanctionsList) -> Vec<String> {
         Some(format!("{rows} of the type \"{}\", which is not known", escape(name)))
     });
     let notes = list.last_file.iter().flat_map(|file| &file.notes);
-    let left_out = notes.filter(|note| note.kind() == ListFileNoteKind::NoAddress).map(note_told);
+    let left_out =
+        notes.filter(|note| note.kind() == ListFileNoteKind::NoAddress).map(describe_note);
     unknown.chain(left_out).collect()
 }

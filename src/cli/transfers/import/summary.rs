@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::gathered::shown_heights;
-use crate::cli::text::{escape, line_counts};
+use crate::cli::text::{SUMMARY_COLUMN, escape, field, line_counts};
 use crate::cli::transfers::sink::Outcome;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Spans, union};
@@ -126,7 +126,7 @@ impl Summary {
 
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
+        let mut line = |name: &str, value: String| field(&mut text, 0, SUMMARY_COLUMN, name, value);
         let seconds = Duration::from_millis(self.milliseconds).as_secs_f64();
         let speed = if seconds > 0.0 { self.read as f64 / seconds } else { 0.0 };
         let took = match self.milliseconds {
