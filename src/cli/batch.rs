@@ -6,8 +6,10 @@
 
 pub mod answer;
 mod cancellation;
+pub mod cells;
 pub mod chunk;
 mod columnar;
+pub mod columns;
 mod compression;
 pub mod earlier;
 pub mod form;

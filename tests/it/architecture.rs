@@ -34,7 +34,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 24] = [
+const HOMES: [(&str, &[&str]); 25] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("unicode_normalization", &["domain/party_name", "domain/address/reading"]),
@@ -57,6 +57,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("csv", &["source"]),
     ("parquet", &["source/rows", "cli/batch/columnar"]),
     ("ruzstd", &["source/zstd", "cli/batch/compression"]),
+    ("maud", &["cli/render/page", "cli/render/paths", "cli/report/page"]),
     ("clap", &["cli", "main"]),
     // One clock, which tests can set; certificates are held to that of the system.
     ("Timestamp::now", &["cli/clock"]),

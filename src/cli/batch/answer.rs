@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::cells::{BESIDE, CHAIN, PATH, RowDecision, Share, join_values};
 use super::chunk::InputRow;
-use super::row::{
-    AND, BESIDE, CHAIN, INCOMPLETE, PATH, ResultRow, RowDecision, Share, THEN, join_values,
-};
+use super::columns::ResultRow;
+use super::row::{AND, INCOMPLETE, THEN};
 use crate::cli::render::paths::joined_path;
 use crate::cli::render::unvalued;
 use crate::cli::text::escape;
@@ -199,14 +199,14 @@ fn seconds(at: &pbjson_types::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::chunk::Kept;
+    use crate::cli::batch::chunk::KeptValues;
 
     const ROW: InputRow<'_> = InputRow {
         row: 3,
         reference: "r",
         address: "0xab",
         chain: "eth",
-        kept: Kept::NONE,
+        kept: KeptValues::NONE,
         fault: None,
     };
 
@@ -300,7 +300,7 @@ mod tests {
         });
         given.reason = "For review: two hops.".to_owned();
         let (received, sent) = (v1::ExposureDirection::ReceivedFrom, v1::ExposureDirection::SentTo);
-        // Backend direction and kind of list: one transfer may be with an address of several kinds.
+        // By direction and kind of list: one transfer may be with an address of several kinds.
         let unvalued = |(direction, transfers): (v1::ExposureDirection, u32)| {
             v1::UnvaluedDealings { direction: direction.into(), transfers, ..Default::default() }
         };

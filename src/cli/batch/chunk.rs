@@ -67,14 +67,14 @@ type KeptSpan = KeptValue<usize>;
 
 /// The values of a row that come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept<'c> {
+pub struct KeptValues<'c> {
     text: &'c str,
     /// Where its first value begins.
     start: usize,
     spans: &'c [KeptSpan],
 }
 
-impl<'c> Kept<'c> {
+impl<'c> KeptValues<'c> {
     #[cfg(test)]
     pub const NONE: Self = Self { text: "", start: 0, spans: &[] };
 
@@ -98,9 +98,18 @@ pub struct InputRow<'c> {
     pub address: &'c str,
     pub chain: &'c str,
     /// The values that come back.
-    pub kept: Kept<'c>,
+    pub kept: KeptValues<'c>,
     /// Why it cannot be asked; `None` where it can.
     pub fault: Option<&'c str>,
+}
+
+#[cfg(test)]
+impl<'r> InputRow<'r> {
+    /// The row of which `row` is the result.
+    pub fn of(row: &'r super::columns::ResultRow) -> Self {
+        let super::columns::ResultRow { row, reference, address, chain, .. } = row;
+        Self { row: *row, reference, address, chain, kept: KeptValues::NONE, fault: None }
+    }
 }
 
 impl InputRow<'_> {
@@ -212,7 +221,7 @@ impl Chunk {
             reference: &self.text[*start..*reference],
             address: &self.text[*reference..*address],
             chain: &self.text[*address..*chain],
-            kept: Kept { text: &self.text, start: *chain, spans: &self.kept[kept.clone()] },
+            kept: KeptValues { text: &self.text, start: *chain, spans: &self.kept[kept.clone()] },
             fault: fault.as_deref(),
         }
     }

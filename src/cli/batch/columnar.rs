@@ -13,9 +13,9 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
+use super::columns::{Kind, ResultRow};
 use super::form::RowForm;
 use super::results::{self, Results};
-use super::row::ResultRow;
 use crate::source::rows::{Columns, Origin};
 
 /// The rows of a group.
@@ -31,9 +31,8 @@ pub fn convert(path: &Path, form: &RowForm, work_file: &Path) -> Result<()> {
 
 /// Writes `rows` to the file at `path`, which is replaced.
 fn write(path: &Path, form: &RowForm, rows: impl Iterator<Item = Result<ResultRow>>) -> Result<()> {
-    let columns = form.columns();
-    let ours = columns.iter().map(|name| field(name));
-    let fields = ours.chain(form.kept.iter().map(|name| text_field(name)));
+    let ours = form.columns().map(|column| field(column.name, column.kind));
+    let fields = ours.chain(form.kept.iter().map(|name| field(name, Kind::Text)));
     let fields = fields.collect::<Result<Vec<_>, _>>()?;
     let schema = Arc::new(Type::group_type_builder("result").with_fields(fields).build()?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
@@ -56,23 +55,16 @@ fn write(path: &Path, form: &RowForm, rows: impl Iterator<Item = Result<ResultRo
     Ok(())
 }
 
-fn field(name: &str) -> Result<Arc<Type>, ParquetError> {
-    let number = |kind, repetition| {
-        Type::primitive_type_builder(name, kind).with_repetition(repetition).build().map(Arc::new)
-    };
-    match name {
-        "row" => number(Physical::INT64, Repetition::REQUIRED),
-        "score" | "hops" | "exposure_hops" | "unvalued_direct" => {
-            number(Physical::INT32, Repetition::OPTIONAL)
+fn field(name: &str, kind: Kind) -> Result<Arc<Type>, ParquetError> {
+    let (physical, repetition, converted) = match kind {
+        Kind::RowNumber => (Physical::INT64, Repetition::REQUIRED, ConvertedType::NONE),
+        Kind::Number => (Physical::INT32, Repetition::OPTIONAL, ConvertedType::NONE),
+        Kind::Text | Kind::Decimal | Kind::Json => {
+            (Physical::BYTE_ARRAY, Repetition::OPTIONAL, ConvertedType::UTF8)
         }
-        name => text_field(name),
-    }
-}
-
-fn text_field(name: &str) -> Result<Arc<Type>, ParquetError> {
-    let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY);
-    let text = text.with_repetition(Repetition::OPTIONAL);
-    text.with_converted_type(ConvertedType::UTF8).build().map(Arc::new)
+    };
+    let field = Type::primitive_type_builder(name, physical).with_repetition(repetition);
+    field.with_converted_type(converted).build().map(Arc::new)
 }
 
 fn write_group(
@@ -81,30 +73,19 @@ fn write_group(
     rows: &[ResultRow],
 ) -> Result<()> {
     let mut group = writer.next_row_group()?;
-    for name in form.columns() {
-        let known = |value: fn(&ResultRow) -> Option<u32>| {
-            rows.iter().map(move |row| value(row).and_then(|value| i32::try_from(value).ok()))
-        };
-        match *name {
-            "row" => {
-                let numbers = rows.iter().map(|row| i64::try_from(row.row).ok());
+    for ours in form.columns() {
+        let texts = rows.iter().map(|row| (ours.text)(row));
+        match ours.kind {
+            Kind::RowNumber => {
+                let numbers = texts.map(|text| text.parse().ok());
                 column::<Int64Type>(&mut group, numbers, false)?;
             }
-            "score" => {
-                let scores = known(|row| row.score.map(u32::from));
-                column::<Int32Type>(&mut group, scores, true)?;
+            Kind::Number => {
+                let numbers = texts.map(|text| text.parse().ok());
+                column::<Int32Type>(&mut group, numbers, true)?;
             }
-            "hops" => column::<Int32Type>(&mut group, known(|row| row.hops), true)?,
-            "unvalued_direct" => {
-                column::<Int32Type>(&mut group, known(|row| row.unvalued_direct), true)?;
-            }
-            "exposure_hops" => {
-                column::<Int32Type>(&mut group, known(|row| row.exposure_hops), true)?;
-            }
-            name => {
-                let texts = rows.iter().map(|row| text(row, name));
-                let texts = texts
-                    .map(|text| (!text.is_empty()).then(|| ByteArray::from(text.into_bytes())));
+            Kind::Text | Kind::Decimal | Kind::Json => {
+                let texts = texts.map(|text| (!text.is_empty()).then(|| ByteArray::from(&*text)));
                 column::<ByteArrayType>(&mut group, texts, true)?;
             }
         }
@@ -135,65 +116,24 @@ fn column<T: DataType>(
     Ok(column.close()?)
 }
 
-fn text(row: &ResultRow, column: &str) -> String {
-    match column {
-        "reference" => &row.reference,
-        "address" => &row.address,
-        "chain" => &row.chain,
-        "decision" => return row.decision.to_string(),
-        "level" => &row.level,
-        "status" => &row.status,
-        "finding" => &row.finding,
-        "timing" => &row.timing,
-        "timing_basis" => &row.timing_basis,
-        "share" => return row.share.map(|share| share.to_string()).unwrap_or_default(),
-        "list" => &row.list,
-        "list_kind" => &row.list_kind,
-        "party" => &row.party,
-        "listed_address" => &row.listed_address,
-        "programs" => &row.programs,
-        "aliases" => &row.aliases,
-        "listed_on" => &row.listed_on,
-        "listed_on_basis" => &row.listed_on_basis,
-        "rule" => &row.rule,
-        "reason" => &row.reason,
-        "coverage" => &row.coverage,
-        "snapshot" => &row.snapshot,
-        "policy" => &row.policy,
-        "evaluated_at" => &row.evaluated_at,
-        "common_input" => &row.common_input,
-        "cluster_cut" => &row.cluster_cut,
-        "path" => &row.path,
-        other => unreachable!("{other} is no column of text"),
-    }
-    .clone()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::batch::cells::RowDecision;
+    use crate::cli::batch::columns::COLUMNS;
     use crate::cli::batch::form::Lines;
-    use crate::cli::batch::row::{COLUMNS, RowDecision, Share};
 
     #[test]
     fn what_is_written_is_read() {
-        let names: std::collections::BTreeMap<&str, String> =
-            COLUMNS.iter().map(|name| (*name, format!("the {name}"))).collect();
-        let mut full: serde_json::Value = serde_json::to_value(names).unwrap();
-        let numbers = [
-            ("row", 7),
-            ("score", 60),
-            ("hops", 2),
-            ("share", 12),
-            ("exposure_hops", 8),
-            ("unvalued_direct", 17),
-        ];
-        for (name, value) in numbers {
-            full[name] = value.into();
+        let mut full = ResultRow::default();
+        for (place, column) in COLUMNS.iter().enumerate() {
+            let text = match column.kind {
+                Kind::Text if column.name == "decision" => "REVIEW".to_owned(),
+                Kind::Text | Kind::Json => format!("the {}", column.name),
+                Kind::RowNumber | Kind::Number | Kind::Decimal => (place + 1).to_string(),
+            };
+            (column.read)(&mut full, &text).unwrap();
         }
-        full["decision"] = "REVIEW".into();
-        let full: ResultRow = serde_json::from_value(full).unwrap();
-        assert_eq!(full.share, Some(Share(1_200)));
         let error = ResultRow { row: 8, decision: RowDecision::Error, ..Default::default() };
         let mut rows: Vec<_> =
             (0..GROUP as u64).map(|row| ResultRow { row, ..error.clone() }).collect();

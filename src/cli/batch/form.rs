@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chunk::{InputRow, KeptValue};
-use super::row::{COLUMNS, ResultRow};
+use super::columns::{COLUMNS, Column, Kind, Presence, ResultRow};
 use crate::cli::text::{escape, escape_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,15 @@ impl RowForm {
         Self { lines, with_path, kept: Arc::default() }
     }
 
-    pub fn columns(&self) -> &'static [&'static str] {
-        &COLUMNS[..COLUMNS.len() - usize::from(!self.with_path)]
+    /// Our columns, in their order.
+    pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        let with_path = self.with_path;
+        COLUMNS.iter().filter(move |column| with_path || column.presence != Presence::Evidence)
+    }
+
+    /// The names of all columns.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns().map(|column| column.name).chain(self.kept.iter().map(String::as_str))
     }
 
     /// What stands before the first row.
@@ -41,25 +48,24 @@ impl RowForm {
         if self.lines == Lines::Json {
             return Vec::new();
         }
-        let mut head = self.columns().join(",").into_bytes();
-        for name in &*self.kept {
-            head.push(b',');
+        let mut head = Vec::new();
+        for name in self.names() {
             csv_cell(name, &mut head);
+            head.push(b',');
         }
+        head.pop();
         head.push(b'\n');
         head
     }
 
     /// Whether a CSV with these headings has the columns.
     pub fn has_headings(&self, names: &[String]) -> bool {
-        let ours = self.columns().iter().copied();
-        let all = ours.chain(self.kept.iter().map(String::as_str));
         let plain = |name: &str| name.strip_prefix(QUOTE).unwrap_or(name).trim_ascii().to_owned();
-        names.len() == self.columns().len() + self.kept.len()
+        names.len() == self.names().count()
             && names
                 .iter()
-                .zip(all)
-                .all(|(found, name)| *found == name || plain(found) == plain(name))
+                .zip(self.names())
+                .all(|(found, name)| found == name || plain(found) == plain(name))
     }
 
     /// Adds a row, the answer to `asked`.
@@ -84,9 +90,9 @@ impl RowForm {
             Lines::Json => {
                 out.extend_from_slice(b"{\"row\":");
                 number(row, out);
-                for (name, text) in COLUMNS[1..OF_INPUT].iter().zip([reference, address, chain]) {
-                    if !text.is_empty() || *name == "address" {
-                        json_key(name, out);
+                for (column, text) in COLUMNS[1..OF_INPUT].iter().zip([reference, address, chain]) {
+                    if !text.is_empty() || column.name == "address" {
+                        json_key(column.name, out);
                         json_text(text, out);
                     }
                 }
@@ -96,53 +102,21 @@ impl RowForm {
 
     /// Adds our columns behind those.
     pub fn rest(&self, row: &ResultRow, out: &mut Vec<u8>) {
-        let text = |text: &String| (text.clone(), true);
-        let plain = |number: Option<String>| (number.unwrap_or_default(), false);
-        let values = [
-            (row.decision.as_str().to_owned(), true),
-            plain(row.score.map(|score| score.to_string())),
-            text(&row.level),
-            text(&row.status),
-            text(&row.finding),
-            plain(row.hops.map(|hops| hops.to_string())),
-            text(&row.timing),
-            text(&row.timing_basis),
-            plain(row.share.map(|share| share.to_string())),
-            text(&row.list),
-            text(&row.list_kind),
-            text(&row.party),
-            text(&row.listed_address),
-            text(&row.programs),
-            text(&row.aliases),
-            text(&row.listed_on),
-            text(&row.listed_on_basis),
-            text(&row.rule),
-            text(&row.reason),
-            text(&row.coverage),
-            plain(row.exposure_hops.map(|hops| hops.to_string())),
-            text(&row.snapshot),
-            text(&row.policy),
-            text(&row.evaluated_at),
-            plain(row.unvalued_direct.map(|transfers| transfers.to_string())),
-            text(&row.common_input),
-            text(&row.cluster_cut),
-            // An object within the object of JSON.
-            (escape_json(&row.path).into_owned(), false),
-        ];
-        for (name, (value, is_text)) in self.columns()[OF_INPUT..].iter().zip(values) {
-            match self.lines {
-                Lines::Csv => {
+        for column in self.columns().skip(OF_INPUT) {
+            let text = (column.text)(row);
+            match (self.lines, column.kind) {
+                (Lines::Csv, _) => {
                     out.push(b',');
-                    csv_cell(&value, out);
+                    csv_cell(&text, out);
                 }
-                Lines::Json if value.is_empty() => {}
-                Lines::Json => {
-                    json_key(name, out);
-                    if is_text {
-                        json_text(&value, out)
-                    } else {
-                        out.extend_from_slice(value.as_bytes())
-                    }
+                (Lines::Json, _) if text.is_empty() => {}
+                (Lines::Json, Kind::Text) => {
+                    json_key(column.name, out);
+                    json_text(&text, out);
+                }
+                (Lines::Json, Kind::RowNumber | Kind::Number | Kind::Decimal | Kind::Json) => {
+                    json_key(column.name, out);
+                    out.extend_from_slice(escape_json(&text).as_bytes());
                 }
             }
         }
@@ -283,8 +257,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cli::batch::chunk::{Chunk, Kept};
-    use crate::cli::batch::row::{RowDecision, Share};
+    use crate::cli::batch::cells::{RowDecision, Share};
+    use crate::cli::batch::chunk::Chunk;
 
     fn csv_text(text: &str) -> String {
         let mut out = Vec::new();
@@ -385,9 +359,8 @@ mod tests {
         assert!(!json.contains('\u{202e}'), "{json}");
     }
 
-    /// JSON is what serde makes of the same row, but for the path, which is an object.
     #[test]
-    fn json_is_that_of_serde() {
+    fn a_row_in_both_forms() {
         let row = ResultRow {
             row: 12,
             reference: "a \"b\" \u{1b}é".to_owned(),
@@ -404,20 +377,16 @@ mod tests {
             path: "{\"hops\":[]}".to_owned(),
             ..ResultRow::default()
         };
-        let asked = InputRow {
-            row: 12,
-            reference: &row.reference,
-            address: &row.address,
-            chain: "",
-            kept: Kept::NONE,
-            fault: None,
-        };
+        let asked = InputRow::of(&row);
         let mut out = Vec::new();
         RowForm::new(Lines::Json, true).row(&asked, &row, &mut out);
-        let mut found: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(found["path"], serde_json::json!({"hops": []}));
-        found["path"] = row.path.clone().into();
-        assert_eq!(found, serde_json::to_value(&row).unwrap());
+        let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let want = serde_json::json!({
+            "row": 12, "reference": "a \"b\" \u{1b}é", "address": "0xab", "decision": "REVIEW", "score": 60,
+            "level": "HIGH", "hops": 2, "share": 12.5, "exposure_hops": 8, "unvalued_direct": 17,
+            "common_input": "PATH", "cluster_cut": "0xcd|0xef", "path": {"hops": []},
+        });
+        assert_eq!(found, want);
         out.clear();
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();

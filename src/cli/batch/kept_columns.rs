@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-use super::row::COLUMNS;
+use super::columns::{COLUMNS, is_column};
 use crate::cli::text::escape;
 use crate::source::rows::{Column, MAX_COLUMNS, Table};
 
@@ -94,11 +94,11 @@ pub fn columns(keep: &KeepColumns, table: &Table<'_>, used: &[&str]) -> Result<V
 /// of ours, `column_<n>` where the n-th has no name, and with `_2`, `_3` and so on behind it where
 /// another has the name already.
 pub fn names_in_result(columns: &[KeptColumn]) -> Arc<[String]> {
-    let mut taken: HashSet<String> = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+    let mut taken: HashSet<String> = COLUMNS.iter().map(|ours| ours.name.to_owned()).collect();
     let name = |(place, column): (usize, &KeptColumn)| {
         let plain = match column.name.as_str() {
             "" => format!("column_{}", column.at.unwrap_or(place) + 1),
-            name if COLUMNS.contains(&name) => format!("input_{name}"),
+            name if is_column(name) => format!("input_{name}"),
             name => escape(name).into_owned(),
         };
         let mut name = plain.clone();

@@ -39,7 +39,7 @@ impl Output {
                 let context = || format!("writing {}", path.display());
                 let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
                 let mut file = options.open(path).with_context(context)?;
-                // Held until the file is closed. Where there are no locks there is nobody to ask.
+                // Held until the file is closed. Without locks there is no other batch to ask.
                 if let Err(TryLockError::WouldBlock) = file.try_lock() {
                     bail!("{}: another batch is writing it", path.display());
                 }
@@ -54,8 +54,8 @@ impl Output {
         Ok(output)
     }
 
-    /// Whether there is still somebody who takes it: a reader of standard output that has gone away
-    /// has read enough.
+    /// Returns whether there is still a reader: one of standard output that has gone away has read
+    /// enough.
     fn write(&mut self, bytes: &[u8]) -> Result<bool> {
         match self {
             Self::File(file, path) => {
@@ -102,7 +102,7 @@ pub struct Written {
 /// The writing end of a batch.
 pub struct Writer {
     pub output: Output,
-    /// How far it is; `None` tells nobody.
+    /// Shows how far it is, if wanted.
     pub line: Option<ProgressLine>,
     /// What the line calls the input.
     pub name: String,
@@ -113,7 +113,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes until nobody sends chunks any more.
+    /// Writes until all senders of chunks are gone.
     pub fn run(mut self, done: &Receiver<Chunk>) -> Result<Written> {
         let written = self.write_all(done);
         if let Some(line) = &mut self.line {

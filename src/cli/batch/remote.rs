@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::answer;
 use super::cancellation::Cancellation;
 use super::chunk::Chunk;
+use super::columns::ResultRow;
 use super::local::RowSettings;
-use super::row::ResultRow;
 use crate::cli::{Global, connect};
 use crate::grpc::client::{CallError, Client, answer as message_of};
 use crate::grpc::v1;
@@ -182,7 +182,7 @@ impl<'a> Remote<'a> {
             tokio::select! {
                 permit = questions.reserve(), if unsent.is_some() => match (permit, unsent) {
                     (Ok(permit), Some(at)) => permit.send(self.question(at, first.take())),
-                    // Nobody takes questions any more.
+                    // The server takes no more questions.
                     _ => return Ok(StreamEnd::Broken(ended_early())),
                 },
                 chunk = chunks.recv(), if wants_chunk => match chunk {

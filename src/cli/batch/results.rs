@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::columns::{COLUMNS, Presence, ResultRow};
 use super::form::QUOTE;
-use super::row::{ADDED, COLUMNS, ResultRow};
 use crate::source::rows::{
     Bounds, Cells, Column, Columns, LineBreaks, Origin, Table, optional, required,
 };
@@ -24,14 +24,13 @@ const BOUNDS: Bounds = Bounds {
     part: None,
 };
 
-/// The columns, each at its place in [`COLUMNS`]. The path and those of [`ADDED`] may be
-/// missing.
+/// The columns, each at its place in [`COLUMNS`].
 static LIST: LazyLock<Vec<Column<'static>>> = LazyLock::new(|| {
-    let may_be_missing = |name: &str| name == "path" || ADDED.contains(&name);
-    let column = |name: &'static str| {
-        if may_be_missing(name) { optional(name) } else { required(name) }
-    };
-    COLUMNS.into_iter().map(column).collect()
+    let wanted = COLUMNS.iter().map(|column| match column.presence {
+        Presence::Always => required(column.name),
+        Presence::Added | Presence::Evidence => optional(column.name),
+    });
+    wanted.collect()
 });
 
 static WANTED: LazyLock<Columns<'static>> =
@@ -108,84 +107,32 @@ struct Reader<'c> {
 
 impl Reader<'_> {
     fn row(&self) -> Result<ResultRow> {
-        let mut next = 0..COLUMNS.len();
-        let mut column = || next.next().expect("there are as many columns as are asked for");
-        Ok(ResultRow {
-            row: self.known(column())?.ok_or_else(|| anyhow!("row: is missing"))?,
-            reference: self.text(column())?,
-            address: self.text(column())?,
-            chain: self.text(column())?,
-            decision: {
-                let at = column();
-                let text = self.text(at)?;
-                text.parse().map_err(|()| wrong(at, &text))?
-            },
-            score: self.known(column())?,
-            level: self.text(column())?,
-            status: self.text(column())?,
-            finding: self.text(column())?,
-            hops: self.known(column())?,
-            timing: self.text(column())?,
-            timing_basis: self.text(column())?,
-            share: {
-                let at = column();
-                let text = self.text(at)?;
-                match text.as_str() {
-                    "" => None,
-                    text => Some(text.parse().map_err(|()| wrong(at, text))?),
-                }
-            },
-            list: self.text(column())?,
-            list_kind: self.text(column())?,
-            party: self.text(column())?,
-            listed_address: self.text(column())?,
-            programs: self.text(column())?,
-            aliases: self.text(column())?,
-            listed_on: self.text(column())?,
-            listed_on_basis: self.text(column())?,
-            rule: self.text(column())?,
-            reason: self.text(column())?,
-            coverage: self.text(column())?,
-            exposure_hops: self.known(column())?,
-            snapshot: self.text(column())?,
-            policy: self.text(column())?,
-            evaluated_at: self.text(column())?,
-            unvalued_direct: self.known(column())?,
-            common_input: self.text(column())?,
-            cluster_cut: self.text(column())?,
-            path: self.text(column())?,
-            kept: (COLUMNS.len()..self.columns.len())
-                .map(|at| self.text(at))
-                .collect::<Result<_>>()?,
-        })
+        let mut row = ResultRow::default();
+        for (at, column) in COLUMNS.iter().enumerate() {
+            let text = self.text(at)?;
+            (column.read)(&mut row, text).ok_or_else(|| {
+                let shown: String = text.chars().take(40).collect();
+                anyhow!("{}: unknown value {shown:?}", column.name)
+            })?;
+        }
+        let kept = (COLUMNS.len()..self.columns.len()).map(|at| self.text(at).map(str::to_owned));
+        row.kept = kept.collect::<Result<_>>()?;
+        Ok(row)
     }
 
-    fn text(&self, column: usize) -> Result<String> {
+    fn text(&self, column: usize) -> Result<&str> {
         let text = std::str::from_utf8(self.cells.of(column))
             .map_err(|_| anyhow!("{}: is not UTF-8", self.columns[column].name))?;
-        let text = if self.is_csv { text.strip_prefix(QUOTE).unwrap_or(text) } else { text };
-        Ok(text.to_owned())
+        Ok(if self.is_csv { text.strip_prefix(QUOTE).unwrap_or(text) } else { text })
     }
-
-    fn known<N: std::str::FromStr>(&self, column: usize) -> Result<Option<N>> {
-        match self.text(column)?.as_str() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| wrong(column, text)),
-        }
-    }
-}
-
-fn wrong(column: usize, text: &str) -> anyhow::Error {
-    let shown: String = text.chars().take(40).collect();
-    anyhow!("{}: unknown value {shown:?}", COLUMNS[column])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::chunk::{InputRow, Kept};
+    use crate::cli::batch::cells::{RowDecision, Share};
+    use crate::cli::batch::chunk::InputRow;
     use crate::cli::batch::form::{Lines, RowForm};
-    use crate::cli::batch::row::{RowDecision, Share};
 
     fn sample(row: u64) -> ResultRow {
         ResultRow {
@@ -206,10 +153,7 @@ mod tests {
     fn written(form: &RowForm, rows: &[ResultRow]) -> tempfile::NamedTempFile {
         let mut bytes = form.head();
         for row in rows {
-            let ResultRow { row: number, reference, address, chain, .. } = row;
-            let (row_number, kept) = (*number, Kept::NONE);
-            let asked = InputRow { row: row_number, reference, address, chain, kept, fault: None };
-            form.row(&asked, row, &mut bytes);
+            form.row(&InputRow::of(row), row, &mut bytes);
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
@@ -236,7 +180,8 @@ mod tests {
     /// A result of an earlier program, which had fewer columns.
     #[test]
     fn columns_that_were_added_may_be_missing() {
-        let columns: Vec<_> = COLUMNS.into_iter().filter(|name| !ADDED.contains(name)).collect();
+        let columns = COLUMNS.iter().filter(|column| column.presence == Presence::Always);
+        let columns: Vec<_> = columns.map(|column| column.name).collect();
         let cell = |name: &&str| match *name {
             "row" => "1",
             "decision" => "BLOCK",

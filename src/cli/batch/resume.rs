@@ -70,15 +70,15 @@ pub fn resume(
             differs("is not the next: another input, or not a result of ours")
         );
         ensure!(
-            result.address == told(form, asked.address),
+            result.address == write_cell(form, asked.address),
             differs("has another address than the input")
         );
         ensure!(
-            result.reference == told(form, asked.reference),
+            result.reference == write_cell(form, asked.reference),
             differs("has another reference than the input")
         );
         ensure!(
-            result.chain == told(form, asked.chain),
+            result.chain == write_cell(form, asked.chain),
             differs("has another chain than the input")
         );
         resumed.counts.add(&result);
@@ -92,8 +92,8 @@ pub fn resume(
     Ok(resumed)
 }
 
-/// A text of the input as a result tells it.
-fn told<'t>(form: &RowForm, text: &'t str) -> Cow<'t, str> {
+/// A text of the input as the result has it.
+fn write_cell<'t>(form: &RowForm, text: &'t str) -> Cow<'t, str> {
     match form.lines {
         Lines::Csv => escape(text),
         Lines::Json => Cow::Borrowed(text),

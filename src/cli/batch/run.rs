@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 
-use super::cancellation::{self, Cancellation};
+use super::cancellation::Cancellation;
+use super::cells::RowDecision;
 use super::chunk::Chunk;
 use super::local;
 use super::output::{Output, Writer, Written};
 use super::reader::{InputHead, InputReader, ReadSummary, ReaderHandle};
 use super::remote::Remote;
 use super::resume::Resumed;
-use super::row::RowDecision;
 use super::summary::{Summary, VERSION};
 use super::target::{Existing, STDOUT, read_summary, write_summary};
 use super::{Plan, columnar, text};
@@ -50,7 +50,7 @@ fn exit_status(worst: RowDecision) -> u8 {
 
 pub async fn run(plan: Plan, global: &Global) -> Result<u8> {
     let cancellation = Arc::new(Cancellation::default());
-    let signals = cancellation::cancel_on_signals(cancellation.clone())?;
+    let signals = cancellation.clone().cancel_on_signals()?;
     let outcome = batch(plan, global, &cancellation).await;
     signals.abort();
     outcome
@@ -172,7 +172,7 @@ impl Plan {
         Ok(before)
     }
 
-    /// Refuses rows of which nobody says under which options they were answered: the summary of the
+    /// Refuses rows of which no summary says under which options they were answered: the summary of the
     /// whole would claim those of the rest.
     fn check_before(&self, resumed: &Resumed, before: Option<&Summary>) -> Result<()> {
         let shown = self.summary.as_deref().unwrap_or(Path::new(STDOUT)).display();
@@ -292,7 +292,7 @@ impl Plan {
             (None, Some(status)) if summary.interrupted => Ok(status),
             (None, _) => {
                 let worst = summary.counts.worst();
-                // Whoever read standard output has gone away: what was not screened is not clean.
+                // The reader of standard output has gone away: what was not screened is not clean.
                 let floor = if summary.interrupted { RowDecision::Error } else { worst };
                 Ok(exit_status(worst.max(floor)))
             }

@@ -1,11 +1,13 @@
 //! The summary of a batch: counts over all rows, and the snapshots and policies of the answers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::row::{ResultRow, RowDecision};
+use super::cells::RowDecision;
+use super::columns::ResultRow;
 use crate::grpc::v1;
 use crate::screening::DecidedBy;
 use crate::source::rows::LineCounts;
@@ -93,33 +95,33 @@ pub struct Counts {
     pub rows: u64,
     pub errors: u64,
     pub decisions: BTreeMap<RowDecision, u64>,
-    /// Backend level: NONE, LOW, ...
+    /// By level: NONE, LOW, ...
     pub levels: BTreeMap<String, u64>,
-    /// Backend status: COMPLETE, INCOMPLETE.
+    /// By status: COMPLETE, INCOMPLETE.
     pub statuses: BTreeMap<String, u64>,
-    /// Backend the fewest hops; `none` where nothing that scores was found.
+    /// By the fewest hops; `none` where nothing that scores was found.
     pub hops: BTreeMap<String, u64>,
-    /// Backend the kind of the finding that decided; rows without one are not counted.
+    /// By the kind of the finding that decided; rows without one are not counted.
     pub findings: BTreeMap<String, u64>,
-    /// Backend the deciding rule; rows that name none are not counted.
+    /// By the deciding rule; rows that name none are not counted.
     pub rules: BTreeMap<String, u64>,
-    /// Backend the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
+    /// By the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
     pub incomplete: BTreeMap<String, u64>,
-    /// Backend what the decision rests on, and the decision. Absent in summaries of earlier programs.
+    /// By what the decision rests on, and the decision. Absent in summaries of earlier programs.
     #[serde(default)]
     pub decided_by: BTreeMap<DecidedBy, BTreeMap<RowDecision, u64>>,
     /// As `incomplete`, of the rows that rest on the data alone.
     #[serde(default)]
     pub data_reasons: BTreeMap<String, u64>,
-    /// Backend the party of the finding that decided, worst first.
+    /// By the party of the finding that decided, worst first.
     pub parties: PartyCounts,
-    /// Backend the list of the finding that decided.
+    /// By the list of the finding that decided.
     pub lists: BTreeMap<String, u64>,
     /// Rows with direct dealings in assets without a known value, by decision. Absent in summaries of
     /// earlier programs, and where there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unvalued_direct: BTreeMap<RowDecision, u64>,
-    /// Backend how the finding that decided rests on common input, as the column says it. Absent in summaries of
+    /// By how the finding that decided rests on common input, as the column says it. Absent in summaries of
     /// earlier programs, and where none does.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub common_input: BTreeMap<String, u64>,
@@ -128,23 +130,43 @@ pub struct Counts {
     pub cluster_cut: BTreeMap<RowDecision, u64>,
 }
 
+/// How rows were decided; those that are ERROR are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct Tally {
+    pub allow: u64,
+    pub review: u64,
+    pub block: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, decision: RowDecision, rows: u64) {
+        match decision {
+            RowDecision::Allow => self.allow += rows,
+            RowDecision::Review => self.review += rows,
+            RowDecision::Block => self.block += rows,
+            RowDecision::Error => {}
+        }
+    }
+
+    pub fn total(self) -> u64 {
+        self.block + self.review + self.allow
+    }
+}
+
 /// Rows by the party, and the list that it stands on; written as an array, worst first: most BLOCK,
 /// then most REVIEW, then most ALLOW, then by name and list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartyCounts(BTreeMap<(String, String), PartyCount>);
+pub struct PartyCounts(BTreeMap<(String, String), Tally>);
 
 /// How the rows of one party came out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartyCount {
-    pub party: String,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyCount<'p> {
+    pub party: Cow<'p, str>,
     /// The list that it stands on.
-    pub list: String,
-    #[serde(rename = "ALLOW")]
-    pub allow: u64,
-    #[serde(rename = "REVIEW")]
-    pub review: u64,
-    #[serde(rename = "BLOCK")]
-    pub block: u64,
+    pub list: Cow<'p, str>,
+    #[serde(flatten)]
+    pub rows: Tally,
 }
 
 impl Counts {
@@ -191,7 +213,7 @@ impl Counts {
             *self.cluster_cut.entry(row.decision).or_default() += times;
         }
         if !row.party.is_empty() || !row.list.is_empty() {
-            self.parties.add(row, times);
+            self.parties.entry(&row.party, &row.list).add(row.decision, times);
         }
     }
 
@@ -260,30 +282,22 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str, rows: u64) {
 }
 
 impl PartyCounts {
-    pub fn worst_first(&self) -> Vec<&PartyCount> {
-        let mut parties: Vec<_> = self.0.values().collect();
+    pub fn worst_first(&self) -> Vec<PartyCount<'_>> {
+        let parties = self.0.iter().map(|((party, list), rows)| PartyCount {
+            party: Cow::from(party),
+            list: Cow::from(list),
+            rows: *rows,
+        });
+        let mut parties: Vec<_> = parties.collect();
         // The sort is stable, and the map has them by name.
-        parties.sort_by_key(|party| std::cmp::Reverse((party.block, party.review, party.allow)));
+        parties.sort_by_key(|PartyCount { rows, .. }| {
+            std::cmp::Reverse((rows.block, rows.review, rows.allow))
+        });
         parties
     }
 
-    fn add(&mut self, row: &ResultRow, times: u64) {
-        let found = self.entry(&row.party, &row.list);
-        match row.decision {
-            RowDecision::Allow => found.allow += times,
-            RowDecision::Review => found.review += times,
-            RowDecision::Block => found.block += times,
-            RowDecision::Error => {}
-        }
-    }
-
-    fn entry(&mut self, party: &str, list: &str) -> &mut PartyCount {
-        let new = || PartyCount {
-            party: party.to_owned(),
-            list: list.to_owned(),
-            ..PartyCount::default()
-        };
-        self.0.entry((party.to_owned(), list.to_owned())).or_insert_with(new)
+    fn entry(&mut self, party: &str, list: &str) -> &mut Tally {
+        self.0.entry((party.to_owned(), list.to_owned())).or_default()
     }
 }
 
@@ -295,8 +309,10 @@ impl Serialize for PartyCounts {
 
 impl<'de> Deserialize<'de> for PartyCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let parties = Vec::<PartyCount>::deserialize(deserializer)?;
-        let named = |party: PartyCount| ((party.party.clone(), party.list.clone()), party);
+        let parties = Vec::<PartyCount<'_>>::deserialize(deserializer)?;
+        let named = |party: PartyCount<'_>| {
+            ((party.party.into_owned(), party.list.into_owned()), party.rows)
+        };
         Ok(Self(parties.into_iter().map(named).collect()))
     }
 }
@@ -351,7 +367,8 @@ mod tests {
         assert_eq!(json["unvalued_direct"], serde_json::json!({"REVIEW": 2}));
         assert_eq!(json["common_input"], serde_json::json!({"CHAIN": 2}));
         assert_eq!(json["cluster_cut"], serde_json::json!({"REVIEW": 2}));
-        let names: Vec<_> = counts.parties.worst_first().iter().map(|p| &*p.party).collect();
+        let names: Vec<_> =
+            counts.parties.worst_first().iter().map(|p| p.party.to_string()).collect();
         assert_eq!(names, ["A", "B"]);
         // In parts as in whole.
         let mut merged = counted(&rows[..2]);

@@ -151,7 +151,7 @@ fn same(one: &Path, other: &Path) -> bool {
 pub fn write_summary(path: &Path, summary: &Summary) -> Result<()> {
     let context = || format!("writing {}", path.display());
     let json = serde_json::to_string_pretty(summary)?;
-    // Backend a name of its own beside it, and with the permissions that any new file has.
+    // By a name of its own beside it, and with the permissions that any new file has.
     let new = with_end(path, ".new");
     fs::write(&new, format!("{json}\n")).with_context(context)?;
     fs::rename(&new, path).with_context(context)

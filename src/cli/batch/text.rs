@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::row::RowDecision;
+use super::cells::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
 use crate::cli::render::paths::ESTIMATE;
-use crate::cli::text::{escape, line_counts};
+use crate::cli::text::{SUMMARY_COLUMN, escape, field, line_counts};
 use crate::domain::digits::grouped;
 use crate::domain::duration::span;
 use crate::screening::{DecidedBy, IncompleteCode};
@@ -18,7 +18,7 @@ const PARTIES: usize = 10;
 pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     let counts = &summary.counts;
     let mut text = String::new();
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
+    let mut line = |name: &str, value: String| field(&mut text, 0, SUMMARY_COLUMN, name, value);
     let seconds = elapsed.as_secs_f64();
     let speed = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
     let took = match elapsed.as_secs() {
@@ -75,8 +75,8 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     let parties = counts.parties.worst_first();
     for party in parties.iter().take(PARTIES) {
         let who = escape(&party.party);
-        let (block, review, allow) =
-            (grouped(party.block), grouped(party.review), grouped(party.allow));
+        let [block, review, allow] =
+            [party.rows.block, party.rows.review, party.rows.allow].map(grouped);
         let list = escape(&party.list);
         line("party", format!("BLOCK {block}  REVIEW {review}  ALLOW {allow}  {who} [{list}]"));
     }
@@ -143,7 +143,7 @@ fn each(counts: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::row::ResultRow;
+    use crate::cli::batch::columns::ResultRow;
 
     #[test]
     fn a_summary_in_words() {

@@ -1,5 +1,6 @@
-//! The frame and style of a self-contained page, and escaping of text in it.
+//! The frame and style of a self-contained page, and its text.
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use crate::cli::text::escape;
@@ -28,50 +29,59 @@ table.facts th{white-space:nowrap}table.facts td{overflow-wrap:anywhere}\
 @media print{body{margin:0;padding:0;max-width:none;font-size:10pt}\
 tr,h3{break-inside:avoid}h2,h3{break-after:avoid}}";
 
-/// A page up to and with the opening of its body. The policy lets nothing in but this style: no
-/// script, no picture, no font, no form.
-pub fn head(title: &str, style: &str) -> String {
+/// Elements after whose end a line ends: blocks, and parts of drawings.
+const LINES: [&str; 26] = [
+    "article", "body", "caption", "dd", "div", "dl", "footer", "g", "h1", "h2", "h3", "head",
+    "header", "html", "li", "nav", "ol", "p", "section", "style", "table", "text", "thead",
+    "title", "tr", "ul",
+];
+
+/// A whole page. Its policy lets nothing in but this style: no script, no picture, no font, no form.
+pub fn page(title: &str, style: &str, body: &Markup) -> String {
     let digest = base64(&Sha256::digest(style));
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{}</title>\n<style>{style}</style>\n</head>\n<body>\n",
-        xml(title)
-    )
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    );
+    finish(&html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="referrer" content="no-referrer";
+                title { (title) }
+                style { (PreEscaped(style)) }
+            }
+            body { (body) }
+        }
+    })
 }
 
-/// The end of a page.
-pub const FOOT: &str = "</body>\n</html>\n";
-
-/// A text that is nothing but text in XML and HTML.
-pub fn xml(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in escape(text).chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // No characters of XML 1.0.
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            character => safe.push(character),
+/// The text of HTML or SVG as it is written, in lines. Hostile characters, which stand in texts only, are
+/// escapes in it, whichever template they went through; so are those that XML does not have.
+pub fn finish(markup: &Markup) -> String {
+    let text = escape(&markup.0).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    let mut parts = text.split_inclusive("</");
+    let mut lines = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('>') {
+            Some((name, rest)) if LINES.contains(&name) => lines.extend([name, ">\n", rest]),
+            Some(_) | None => lines.push_str(part),
         }
     }
-    safe
+    lines
 }
 
-/// A text that is nothing but text within a quoted string of CSS, also within `<style>`.
+/// A text that is nothing but text within a quoted string of CSS, also within `<style>`: no template
+/// escapes for CSS.
 pub fn css(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in escape(text).chars() {
         match character {
             ' ' | '.' | '-' | '_' | ':' => safe.push(character),
             plain if plain.is_ascii_alphanumeric() => safe.push(plain),
-            other => safe.push_str(&format!("\\{:x} ", u32::from(other))),
+            other => safe.extend(["\\", &format!("{:x}", u32::from(other)), " "]),
         }
     }
     safe
@@ -107,6 +117,14 @@ mod tests {
         check("foob", "Zm9vYg==");
         check("fooba", "Zm9vYmE=");
         check("foobar", "Zm9vYmFy");
+    }
+
+    #[test]
+    fn texts_stay_texts_in_lines() {
+        let evil = "<b>&\"\n\u{202e}\u{ffff}";
+        let found = finish(&html! { p { (evil) } p class=(evil) { b { "x" } } });
+        let text = "&lt;b&gt;&amp;&quot;\\n\\u{202e}\u{fffd}";
+        assert_eq!(found, format!("<p>{text}</p>\n<p class=\"{text}\"><b>x</b></p>\n"));
     }
 
     #[test]

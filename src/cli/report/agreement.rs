@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::gathered::Gathered;
-use crate::cli::batch::summary::{Counts, Summary};
+use crate::cli::batch::summary::{Counts, Summary, Tally};
 
 /// The most differences that are named.
 const MOST: usize = 20;
@@ -62,7 +62,8 @@ fn decided_by(counts: &Counts) -> BTreeMap<String, u64> {
 /// A count of each decision by the party, the list and the decision's name.
 fn parties(counts: &Counts) -> BTreeMap<String, u64> {
     let parties = counts.parties.worst_first().into_iter().flat_map(|party| {
-        [("BLOCK", party.block), ("REVIEW", party.review), ("ALLOW", party.allow)]
+        let Tally { block, review, allow } = party.rows;
+        [("BLOCK", block), ("REVIEW", review), ("ALLOW", allow)]
             .map(|(decision, rows)| (format!("{} on {} {decision}", party.party, party.list), rows))
     });
     parties.collect()

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use anyhow::{Result, bail, ensure};
 use jiff::Timestamp;
 
-use crate::cli::batch::row::{ResultRow, RowDecision};
-use crate::cli::batch::summary::Counts;
+use crate::cli::batch::cells::RowDecision;
+use crate::cli::batch::columns::{COLUMNS, ResultRow};
+use crate::cli::batch::summary::{Counts, Tally};
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
 use crate::screening::DecidedBy;
@@ -22,29 +23,6 @@ const MAX_NAME_BYTES: usize = 128 << 20;
 
 /// The most bytes of the rows of one decision that are shown.
 const MAX_SHOWN_BYTES: usize = 512 << 20;
-
-/// How rows of one sort came out; ERROR has no sort.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Split {
-    pub block: u64,
-    pub review: u64,
-    pub allow: u64,
-}
-
-impl Split {
-    pub fn total(self) -> u64 {
-        self.block + self.review + self.allow
-    }
-
-    fn add(&mut self, decision: RowDecision) {
-        match decision {
-            RowDecision::Block => self.block += 1,
-            RowDecision::Review => self.review += 1,
-            RowDecision::Allow => self.allow += 1,
-            RowDecision::Error => {}
-        }
-    }
-}
 
 /// The rows of one decision that are shown: those of the largest scores, then the first.
 #[derive(Clone, Debug)]
@@ -116,23 +94,9 @@ impl ShownCases {
     }
 }
 
-/// The bytes of the texts that can be long.
+/// The bytes of a row's texts.
 fn size(row: &ResultRow) -> usize {
-    let texts = [
-        &row.reference,
-        &row.address,
-        &row.chain,
-        &row.party,
-        &row.listed_address,
-        &row.programs,
-        &row.aliases,
-        &row.listed_on,
-        &row.listed_on_basis,
-        &row.rule,
-        &row.reason,
-        &row.path,
-    ];
-    texts.iter().map(|text| text.len()).sum()
+    COLUMNS.iter().map(|column| (column.text)(row).len()).sum()
 }
 
 #[derive(Clone, Debug)]
@@ -140,10 +104,10 @@ pub struct Gathered {
     /// The counts that a summary has too.
     pub counts: Counts,
     /// By level, in the order of [`LEVELS`].
-    pub levels: [Split; LEVELS.len()],
+    pub levels: [Tally; LEVELS.len()],
     /// By the fewest hops; `None` where nothing that scores was found.
-    pub hops: BTreeMap<Option<u32>, Split>,
-    pub rules: BTreeMap<String, Split>,
+    pub hops: BTreeMap<Option<u32>, Tally>,
+    pub rules: BTreeMap<String, Tally>,
     /// Rows by the snapshot and the policy that they rest on.
     pub bases: BTreeMap<(String, String), u64>,
     /// The first and the last moment of an answer.
@@ -166,7 +130,7 @@ impl Gathered {
     pub fn new(most: usize) -> Self {
         Self {
             counts: Counts::default(),
-            levels: [Split::default(); LEVELS.len()],
+            levels: [Tally::default(); LEVELS.len()],
             hops: BTreeMap::new(),
             rules: BTreeMap::new(),
             bases: BTreeMap::new(),
@@ -249,11 +213,11 @@ impl Gathered {
         if !row.party.is_empty() {
             self.names.note(&format!("{}\0{}", row.list, row.party), row.row)?;
         }
-        self.levels[level].add(row.decision);
-        self.hops.entry(row.hops).or_default().add(row.decision);
+        self.levels[level].add(row.decision, 1);
+        self.hops.entry(row.hops).or_default().add(row.decision, 1);
         match self.rules.get_mut(&row.rule) {
-            Some(split) => split.add(row.decision),
-            None => self.rules.entry(row.rule.clone()).or_default().add(row.decision),
+            Some(tally) => tally.add(row.decision, 1),
+            None => self.rules.entry(row.rule.clone()).or_default().add(row.decision, 1),
         }
         *self.bases.entry((row.snapshot.clone(), row.policy.clone())).or_default() += 1;
         let (first, last) = self.evaluated.unwrap_or((moment, moment));

@@ -12,17 +12,16 @@ mod words;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use maud::{Markup, html};
 
 use super::gathered::Gathered;
-use crate::cli::batch::row::{ResultRow, RowDecision};
+use crate::cli::batch::cells::RowDecision;
+use crate::cli::batch::columns::ResultRow;
 use crate::cli::batch::summary::Summary;
 use crate::cli::render::page;
 use crate::domain::digits::grouped;
 use crate::grpc::v1;
-use words::{outside, rows};
-
-/// The link at the end of a section's heading; paper does not have it.
-const UP: &str = " <a class=\"up\" href=\"#contents\">contents</a>";
+use words::{outside, rows, section_heading};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
@@ -78,79 +77,82 @@ pub fn html(report: &Report<'_>) -> Result<String> {
     let digest: String = report.result.sha256.chars().take(16).collect();
     let title: String = crate::cli::render::paths::shortened(report.title, 60);
     let running = format!("{title} · result SHA-256 {digest}");
-    let mut page = page::head(report.title, &style::style(&running));
-    page.push_str(charts::PATTERNS);
-    page.push_str(&format!("<header>\n<h1>{}</h1>\n", outside(report.title)));
-    warnings(&mut page, report);
-    let counts = &report.gathered.counts;
-    page.push_str(&format!(
-        "<p class=\"sub\">{} screened against lists of sanctioned and otherwise listed addresses.</p>\n",
-        rows(counts.rows)
-    ));
-    charts::totals(&mut page, report.gathered);
-    basis::brief(&mut page, report);
-    page.push_str("</header>\n");
-    contents::contents(&mut page, report.gathered);
-    page.push_str("<main>\n");
     let gathered = report.gathered;
     let sections = [
-        (RowDecision::Block, &gathered.blocked),
-        (RowDecision::Review, &gathered.reviewed),
-        (RowDecision::Error, &gathered.errors),
+        cases::section(RowDecision::Block, &gathered.blocked, report)?,
+        cases::section(RowDecision::Review, &gathered.reviewed, report)?,
+        cases::section(RowDecision::Error, &gathered.errors, report)?,
+        cases::by_data(gathered, &report.result.name),
     ];
-    for (decision, shown) in sections {
-        cases::section(&mut page, decision, shown, report)?;
-    }
-    cases::by_data(&mut page, gathered, &report.result.name);
-    page.push_str(&format!(
-        "<section id=\"figures\" aria-labelledby=\"h-figures\">\n\
-         <h2 id=\"h-figures\">Figures{UP}</h2>\n"
-    ));
-    charts::charts(&mut page, gathered);
-    charts::tables(&mut page, gathered);
-    page.push_str("</section>\n");
-    basis::provenance(&mut page, report);
-    sign::section(&mut page, report);
-    page.push_str(&format!(
-        "</main>\n<footer>\n<p class=\"dim\">Every count was made from the rows of the result; \
-         the summary was only compared with them. Decisions are those of the policy named above. \
-         In drawings funds moved from left to right, and columns count hops from the address that \
-         was screened. BEFORE and AFTER compare the transfer at the listed address with its \
-         listing. Times are UTC.</p>\n</footer>\n{}",
-        page::FOOT
-    ));
-    Ok(page)
+    let body = html! {
+        (charts::patterns())
+        header {
+            h1 { (outside(report.title)) }
+            (warnings(report))
+            p class="sub" {
+                (rows(gathered.counts.rows))
+                " screened against lists of sanctioned and otherwise listed addresses."
+            }
+            (charts::totals(gathered))
+            (basis::brief(report))
+        }
+        (contents::contents(gathered))
+        main {
+            @for section in &sections { (section) }
+            section id="figures" aria-labelledby="h-figures" {
+                (section_heading("figures", "Figures"))
+                (charts::charts(gathered))
+                (charts::tables(gathered))
+            }
+            (basis::provenance(report))
+            (sign::section(report))
+        }
+        footer {
+            p class="dim" {
+                "Every count was made from the rows of the result; the summary was only compared with \
+                 them. Decisions are those of the policy named above. In drawings funds moved from left \
+                 to right, and columns count hops from the address that was screened. BEFORE and AFTER \
+                 compare the transfer at the listed address with its listing. Times are UTC."
+            }
+        }
+    };
+    Ok(page::page(report.title, &style::style(&running), &body))
 }
 
 /// What a reader must know before any number.
-fn warnings(page: &mut String, report: &Report<'_>) {
-    let mut warn = |text: &str| {
-        page.push_str(&format!("<p class=\"warning\">{text}</p>\n"));
-    };
-    match &report.beside {
-        None => warn(
-            "<strong>No summary stands beside this result.</strong> The batch was interrupted, or \
-             its summary was lost: rows of the input may be missing, and the versions of lists, \
-             transfers and policy are not known.",
-        ),
-        Some(beside) if beside.summary.interrupted => warn(&format!(
-            "<strong>The batch was interrupted.</strong> Only the first {} of the input were \
-             screened; nothing is said of the others.",
-            rows(report.gathered.counts.rows)
-        )),
-        Some(_) => {}
-    }
+fn warnings(report: &Report<'_>) -> Markup {
     let errors = report.gathered.of(RowDecision::Error);
-    if errors > 0 {
-        warn(&format!(
-            "<strong>{} not screened.</strong> They are listed under ERROR.",
-            match errors {
-                1 => "1 row was".to_owned(),
-                errors => format!("{} rows were", grouped(errors)),
+    html! {
+        @match &report.beside {
+            None => {
+                p class="warning" {
+                    strong { "No summary stands beside this result." }
+                    " The batch was interrupted, or its summary was lost: rows of the input may be \
+                     missing, and the versions of lists, transfers and policy are not known."
+                }
             }
-        ));
-    }
-    if report.snapshots().iter().any(|snapshot| snapshot.stale_allowed) {
-        warn("<strong>Stale lists could give ALLOW:</strong> a trial setting, never to decide by.");
+            Some(beside) if beside.summary.interrupted => {
+                p class="warning" {
+                    strong { "The batch was interrupted." }
+                    " Only the first " (rows(report.gathered.counts.rows))
+                    " of the input were screened; nothing is said of the others."
+                }
+            }
+            Some(_) => {}
+        }
+        @if errors > 0 {
+            p class="warning" {
+                strong {
+                    @if errors == 1 { "1 row was" } @else { (grouped(errors)) " rows were" }
+                    " not screened."
+                }
+                " They are listed under ERROR."
+            }
+        }
+        @if report.snapshots().iter().any(|snapshot| snapshot.stale_allowed) {
+            p class="warning" {
+                strong { "Stale lists could give ALLOW:" } " a trial setting, never to decide by."
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 
+use serde_json::json;
+
 use super::*;
 
 /// A result unpacked.
@@ -192,6 +194,35 @@ fn only_the_same_batch_is_gone_on_with() {
     // Under which options its rows were answered nobody knows then.
     check(&input, &[], "o.csv.summary.json is missing");
     check(&input, &["--max-hops", "1"], "o.csv.summary.json is missing");
+}
+
+#[test]
+fn a_result_of_0_1_0_is_gone_on_with() {
+    let place = place();
+    let earlier = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/report/0.1.0");
+    let text = fs::read_to_string(earlier.join("customers.jsonl")).unwrap();
+    // The next row has a longer address than a batch shows.
+    let begun: String = text.split_inclusive('\n').take(28).collect();
+    let out = beside(&place, "customers.jsonl");
+    fs::write(&out, &begun).unwrap();
+    let of_summary = "customers.jsonl.summary.json";
+    fs::copy(earlier.join(of_summary), beside(&place, of_summary)).unwrap();
+    let asked = begun.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let asked = asked.map(|row| (row["reference"].clone(), row["address"].clone()));
+    let asked = asked.chain([("next".into(), LISTED.into())]);
+    let asked = asked.map(|(reference, address)| json!({"ref": reference, "address": address}));
+    let input: String = asked.map(|row| format!("{row}\n")).collect();
+
+    let said = resumed(&place, &place.file("in.jsonl", &input), &out, &["--evidence"]);
+    assert_eq!(said.status, 11, "{}", said.err);
+    let whole = fs::read_to_string(&out).unwrap();
+    let added: Value = serde_json::from_str(whole.strip_prefix(&begun).unwrap()).unwrap();
+    assert_eq!((&added["row"], &added["decision"]), (&json!(29), &json!("BLOCK")));
+    let after = summary(&out);
+    assert_eq!((&after["rows"], &after["interrupted"]), (&json!(29), &json!(false)));
+    let snapshots = after["snapshots"].as_array().unwrap();
+    assert_eq!((snapshots.len(), &snapshots[0]["id"]), (2, &json!("8f3a61c09b2e")));
+    assert_eq!(snapshots[0]["exposure_settings_digest"], "ab".repeat(32));
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Paths as a page to file: what was asked, the drawing, and every hop in full. Self-contained, no
-//! script; hostile names are text in it and nothing else.
+//! script.
+
+use maud::{Markup, Render, html};
 
 use super::layout::layout;
 use super::trace_subject::TraceSubject;
 use super::{ESTIMATE, Link, Path, PathDiagram, all_paths, headline, legend, listing_words, svg};
-use crate::cli::render::page::{self, xml};
+use crate::cli::render::page;
 use crate::cli::render::words;
 use crate::grpc::v1;
 
@@ -36,9 +38,15 @@ margin-left:-7rem;color:var(--dim)}}\
 /// The paper of a page that is all drawing.
 const PAPER: &str = "@media print{@page{size:A4 landscape;margin:12mm}}";
 
-const JOINED: &str = "\
-<p class=\"dim\">A dotted line joins two addresses by common input: both are inputs of one transaction. \
-That they have one owner is an estimate, and no funds moved along such a line.</p>\n";
+/// What a dotted line of a drawing means.
+fn joined_note() -> Markup {
+    html! {
+        p class="dim" {
+            "A dotted line joins two addresses by common input: both are inputs of one transaction. That \
+             they have one owner is an estimate, and no funds moved along such a line."
+        }
+    }
+}
 
 /// The page of an answer; `asked` says what was asked, as names and values.
 pub fn html(
@@ -50,71 +58,65 @@ pub fn html(
     let picture = PathDiagram::new(response, &paths);
     let subject = picture.vertices[picture.asked].address();
     let style = [page::STYLE, STYLE, svg::STYLE, PAPER].concat();
-    let mut page = page::head(&format!("Paths of funds: {subject}"), &style);
-    page.push_str(&format!(
-        "<h1>Paths of funds between <code>{}</code> and listed addresses</h1>\n",
-        xml(subject)
-    ));
-    summary(&mut page, response, standing, &picture);
-    if !picture.paths.is_empty() {
-        page.push_str(
-            "<h2>The paths in one drawing</h2>\n<p class=\"dim\">Funds moved from left to right. \
-             Columns count hops from the address asked about; an address that stands at several \
-             distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
-             transactions below; BEFORE, AFTER and AFTER? (perhaps) compare the transfer at the \
-             listed address with its listing. Times are UTC.</p>\n",
-        );
-        if picture.paths.iter().any(|path| !path.links.is_empty()) {
-            page.push_str(JOINED);
+    let body = html! {
+        h1 { "Paths of funds between " code { (subject) } " and listed addresses" }
+        (summary(response, standing, &picture))
+        @if !picture.paths.is_empty() { (drawing(&picture)) }
+        @for (place, path) in picture.paths.iter().enumerate() {
+            h3 { "Path " (place + 1) ": " (headline(path)) }
+            p class="dim" { (listing_words(&path.message.listing.clone().unwrap_or_default())) }
+            (table(&picture, path))
         }
-        let fit = match layout(&picture).columns.len() {
-            0..=2 => " fit short",
-            3..=FIT_COLUMNS => " fit",
-            _ => "",
-        };
-        page.push_str(&format!("<div class=\"drawing{fit}\">\n"));
-        page.push_str(&svg::element(&picture, usize::MAX));
-        page.push_str("</div>\n<h2>Every hop</h2>\n");
-    }
-    for (place, path) in picture.paths.iter().enumerate() {
-        hops(&mut page, &picture, place + 1, path);
-    }
-    if !response.stops_met.is_empty() {
-        page.push_str(
-            "<h2>Stops met and not passed</h2>\n<p class=\"dim\">Services, hubs and token \
-             contracts: paths through them are not followed.</p>\n<ul>\n",
-        );
-        for stop in &response.stops_met {
-            page.push_str(&format!("<li><code>{}</code></li>\n", xml(stop)));
+        @if !response.stops_met.is_empty() {
+            h2 { "Stops met and not passed" }
+            p class="dim" {
+                "Services, hubs and token contracts: paths through them are not followed."
+            }
+            ul {
+                @for stop in &response.stops_met { li { code { (stop) } } }
+            }
         }
-        page.push_str("</ul>\n");
+        (facts(response, standing, asked))
+    };
+    page::page(&format!("Paths of funds: {subject}"), &style, &body)
+}
+
+/// All paths in one drawing, and what it shows.
+fn drawing(picture: &PathDiagram<'_>) -> Markup {
+    let fit = match layout(picture).columns.len() {
+        0..=2 => " fit short",
+        3..=FIT_COLUMNS => " fit",
+        _ => "",
+    };
+    html! {
+        h2 { "The paths in one drawing" }
+        p class="dim" {
+            "Funds moved from left to right. Columns count hops from the address asked about; an address \
+             that stands at several distances is drawn at each. a1, a2, ... and t1, t2, ... are the \
+             addresses and transactions below; BEFORE, AFTER and AFTER? (perhaps) compare the transfer \
+             at the listed address with its listing. Times are UTC."
+        }
+        @if picture.paths.iter().any(|path| !path.links.is_empty()) { (joined_note()) }
+        div class={ "drawing" (fit) } { (svg::element(picture, usize::MAX)) }
+        h2 { "Every hop" }
     }
-    facts(&mut page, response, standing, asked);
-    page.push_str(page::FOOT);
-    page
 }
 
 /// The drawing of one path of the address `asked`, at most so many columns wide, and its hops in
 /// full: for a page with [`STYLE`].
-pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> String {
+pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> Markup {
     let picture = PathDiagram::of(asked, std::slice::from_ref(path));
-    let mut page = String::new();
-    for path in &picture.paths {
-        let listing = path.message.listing.clone().unwrap_or_default();
-        let said = format!("{}: {}", headline(path), listing_words(&listing));
-        let short = if path.hops.len() + path.links.len() == 1 { " short" } else { "" };
-        page.push_str(&format!(
-            "<p>{}.</p>\n<div class=\"drawing fit{short}\">\n",
-            capital(&xml(&said))
-        ));
-        page.push_str(&svg::element(&picture, most_columns));
-        page.push_str("</div>\n");
-        if !path.links.is_empty() {
-            page.push_str(JOINED);
+    html! {
+        @for path in &picture.paths {
+            @let listing = path.message.listing.clone().unwrap_or_default();
+            @let said = format!("{}: {}", headline(path), listing_words(&listing));
+            @let short = if path.hops.len() + path.links.len() == 1 { " short" } else { "" };
+            p { (capital(&said)) "." }
+            div class={ "drawing fit" (short) } { (svg::element(&picture, most_columns)) }
+            @if !path.links.is_empty() { (joined_note()) }
+            (table(&picture, path))
         }
-        table(&mut page, &picture, path);
     }
-    page
 }
 
 fn capital(text: &str) -> String {
@@ -122,15 +124,15 @@ fn capital(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
+fn warning(text: impl Render) -> Markup {
+    html! { p class="warning" { (text) "." } }
+}
+
 fn summary(
-    page: &mut String,
     response: &v1::TraceExposureResponse,
     standing: &TraceSubject,
     picture: &PathDiagram<'_>,
-) {
-    for listing in standing.listings() {
-        page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(&listing)));
-    }
+) -> Markup {
     let by_hops = picture.paths.iter().filter(|path| !path.hops.is_empty());
     let fewest = by_hops.clone().map(|path| path.hops.len()).min();
     let found = match fewest {
@@ -141,155 +143,172 @@ fn summary(
             words::count(hops, "hop", "hops")
         ),
     };
-    page.push_str(&format!("<p>{found}</p>\n"));
-    if !response.common_inputs.is_empty() {
-        page.push_str(&format!(
-            "<p class=\"warning\">The address is joined with a listed one by {ESTIMATE}.</p>\n"
-        ));
-    }
-    for note in standing.notes(response) {
-        let note = note.trim_end_matches('.');
-        page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(note)));
-    }
-    if response.cut_short {
-        page.push_str(
-            "<p class=\"warning\">The search was cut short: more may exist than is shown here.</p>\n",
-        );
+    let joined = format!("The address is joined with a listed one by {ESTIMATE}");
+    html! {
+        @for listing in standing.listings() { (warning(listing)) }
+        p { (found) }
+        @if !response.common_inputs.is_empty() { (warning(joined)) }
+        @for note in standing.notes(response) { (warning(note.trim_end_matches('.'))) }
+        @if response.cut_short {
+            (warning("The search was cut short: more may exist than is shown here"))
+        }
     }
 }
 
 fn facts(
-    page: &mut String,
     response: &v1::TraceExposureResponse,
     standing: &TraceSubject,
     asked: &[(&str, String)],
-) {
-    page.push_str("<h2>What was asked, and of what data</h2>\n<table class=\"facts\">\n");
-    let mut fact = |name: &str, value: &str| {
-        page.push_str(&format!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
+) -> Markup {
+    let fact = |name: &str, value: Markup| {
+        html! { tr { th scope="row" { (name) } td { (value) } } }
     };
-    for (name, value) in asked {
-        fact(&xml(name), &xml(value));
-    }
-    if let Some(address) = &response.address {
-        fact("understood as", &format!("<code>{}</code>", xml(&address.canonical)));
-        fact("chains", &xml(&address.chains.join(", ")));
-    }
-    fact("snapshot", &format!("<code>{}</code>", xml(&words::or_dash(&response.snapshot_id))));
-    fact("transfers looked at", &response.transfers_examined.to_string());
-    if let moment @ Some(_) = standing.screening.evaluated_at.as_ref() {
-        fact("asked at (UTC)", &words::moment(moment));
-    }
-    if let Some(snapshot) = &standing.snapshot {
-        fact("most hops as configured", &snapshot.max_hops.to_string());
-    }
-    page.push_str("</table>\n");
-    if let Some(snapshot) = standing.snapshot.as_ref().filter(|it| !it.transfers.is_empty()) {
-        heads(page, snapshot);
+    let evaluated_at = standing.screening.evaluated_at.as_ref();
+    let snapshot = standing.snapshot.as_ref();
+    html! {
+        h2 { "What was asked, and of what data" }
+        table class="facts" {
+            @for (name, value) in asked { (fact(name, html! { (value) })) }
+            @if let Some(address) = &response.address {
+                (fact("understood as", html! { code { (address.canonical) } }))
+                (fact("chains", html! { (address.chains.join(", ")) }))
+            }
+            (fact("snapshot", html! { code { (words::or_dash(&response.snapshot_id)) } }))
+            (fact("transfers looked at", html! { (response.transfers_examined) }))
+            @if evaluated_at.is_some() {
+                (fact("asked at (UTC)", html! { (words::moment(evaluated_at)) }))
+            }
+            @if let Some(snapshot) = snapshot {
+                (fact("most hops as configured", html! { (snapshot.max_hops) }))
+            }
+        }
+        @if let Some(snapshot) = snapshot.filter(|it| !it.transfers.is_empty()) {
+            (heads(snapshot))
+        }
     }
 }
 
 /// The transfers that the snapshot holds, chain by chain.
-fn heads(page: &mut String, snapshot: &v1::Snapshot) {
-    page.push_str(
-        "<h3>Transfers of the snapshot</h3>\n<div class=\"wide\"><table class=\"heads\">\n<tr><th scope=\"col\">Chain</th>\
-         <th scope=\"col\">Transfers</th><th scope=\"col\">Last block</th>\
-         <th scope=\"col\">Last moment (UTC)</th><th scope=\"col\">By kind</th></tr>\n",
-    );
-    for chain in &snapshot.transfers {
-        let height = chain.last_height.map_or_else(|| "-".to_owned(), |height| height.to_string());
-        let last = match &chain.last_time {
-            None if chain.required => "nothing loaded, though required".to_owned(),
-            None => "nothing loaded".to_owned(),
-            last => words::moment(last.as_ref()),
-        };
-        page.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td>{height}</td><td>{last}</td><td>{}</td></tr>\n",
-            xml(&chain.chain),
-            chain.transfers,
-            xml(&words::whole_kinds(chain))
-        ));
+fn heads(snapshot: &v1::Snapshot) -> Markup {
+    let last = |chain: &v1::SnapshotTransfers| match &chain.last_time {
+        None if chain.required => "nothing loaded, though required".to_owned(),
+        None => "nothing loaded".to_owned(),
+        last => words::moment(last.as_ref()),
+    };
+    html! {
+        h3 { "Transfers of the snapshot" }
+        div class="wide" {
+            table class="heads" {
+                tr {
+                    @for name in ["Chain", "Transfers", "Last block", "Last moment (UTC)", "By kind"] {
+                        th scope="col" { (name) }
+                    }
+                }
+                @for chain in &snapshot.transfers {
+                    tr {
+                        td { (chain.chain) }
+                        td { (chain.transfers) }
+                        td {
+                            @if let Some(height) = chain.last_height { (height) } @else { "-" }
+                        }
+                        td { (last(chain)) }
+                        td { (words::whole_kinds(chain)) }
+                    }
+                }
+            }
+        }
     }
-    page.push_str("</table></div>\n");
-}
-
-fn hops(page: &mut String, picture: &PathDiagram<'_>, number: usize, path: &Path<'_>) {
-    let listing = path.message.listing.clone().unwrap_or_default();
-    page.push_str(&format!(
-        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n",
-        headline(path),
-        xml(&listing_words(&listing))
-    ));
-    table(page, picture, path);
 }
 
 /// The hops of a path in full.
-fn table(page: &mut String, picture: &PathDiagram<'_>, path: &Path<'_>) {
-    page.push_str(
-        "<table class=\"hops\">\n<thead><tr><th scope=\"col\" aria-label=\"Hop\"></th>\
-         <th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Amount</th>\
-         <th scope=\"col\">Time (UTC)</th><th scope=\"col\">Transaction</th></tr></thead>\n<tbody>\n",
-    );
+fn table(picture: &PathDiagram<'_>, path: &Path<'_>) -> Markup {
     let is_listed_last = path.is_listed_last();
-    for link in path.links.iter().rev().filter(|_| !is_listed_last) {
-        link_row(page, picture, link);
+    html! {
+        table class="hops" {
+            thead {
+                tr {
+                    th scope="col" aria-label="Hop" {}
+                    @for name in ["From", "To", "Amount", "Time (UTC)", "Transaction"] {
+                        th scope="col" { (name) }
+                    }
+                }
+            }
+            tbody {
+                @for link in path.links.iter().rev().filter(|_| !is_listed_last) {
+                    (link_row(picture, link))
+                }
+                @for (place, step) in path.hops.iter().enumerate() {
+                    tr {
+                        th scope="row" { (place + 1) }
+                        (hop_cells(picture, step.from, step.to, &step.amount(), &step.time()))
+                        td data-of="Transaction" { (transaction(picture, step.tx, &step.place())) }
+                    }
+                }
+                @for link in path.links.iter().filter(|_| is_listed_last) {
+                    (link_row(picture, link))
+                }
+            }
+        }
     }
-    for (place, step) in path.hops.iter().enumerate() {
-        page.push_str(&format!(
-            "<tr><th scope=\"row\">{}</th><td data-of=\"From\">{}</td><td data-of=\"To\">{}</td>\
-             <td data-of=\"Amount\">{}</td><td data-of=\"Time (UTC)\">{}</td>\
-             <td data-of=\"Transaction\">{}<br><span class=\"dim\">{}</span></td></tr>\n",
-            place + 1,
-            holder(picture, step.from),
-            holder(picture, step.to),
-            xml(&step.amount()),
-            xml(&step.time()),
-            transaction(picture, step.tx),
-            xml(&step.place()),
-        ));
-    }
-    for link in path.links.iter().filter(|_| is_listed_last) {
-        link_row(page, picture, link);
-    }
-    page.push_str("</tbody>\n</table>\n");
 }
 
 /// A line of a transaction that joins two addresses.
-fn link_row(page: &mut String, picture: &PathDiagram<'_>, link: &Link<'_>) {
-    page.push_str(&format!(
-        "<tr><th scope=\"row\" class=\"join\" aria-label=\"joined\">~</th><td data-of=\"From\">{}</td>\
-         <td data-of=\"To\">{}</td><td data-of=\"Amount\">none: joined by {ESTIMATE}</td>\
-         <td data-of=\"Time (UTC)\">{}</td>\
-         <td data-of=\"Transaction\">{}<br><span class=\"dim\">{}</span></td></tr>\n",
-        holder(picture, link.from),
-        holder(picture, link.to),
-        xml(&link.time()),
-        transaction(picture, link.tx),
-        xml(&link.place()),
-    ));
+fn link_row(picture: &PathDiagram<'_>, link: &Link<'_>) -> Markup {
+    let amount = format!("none: joined by {ESTIMATE}");
+    html! {
+        tr {
+            th scope="row" class="join" aria-label="joined" { "~" }
+            (hop_cells(picture, link.from, link.to, &amount, &link.time()))
+            td data-of="Transaction" { (transaction(picture, link.tx, &link.place())) }
+        }
+    }
 }
 
-fn transaction(picture: &PathDiagram<'_>, tx: Option<usize>) -> String {
-    match tx {
-        Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
-        None => "not in the data".to_owned(),
+fn hop_cells(
+    picture: &PathDiagram<'_>,
+    from: usize,
+    to: usize,
+    amount: &str,
+    time: &str,
+) -> Markup {
+    html! {
+        td data-of="From" { (holder(picture, from)) }
+        td data-of="To" { (holder(picture, to)) }
+        td data-of="Amount" { (amount) }
+        td data-of="Time (UTC)" { (time) }
+    }
+}
+
+fn transaction(picture: &PathDiagram<'_>, tx: Option<usize>, place: &str) -> Markup {
+    html! {
+        @if let Some(tx) = tx {
+            "t" (tx + 1) " " code { (picture.transactions[tx]) }
+        } @else {
+            "not in the data"
+        }
+        br; span class="dim" { (place) }
     }
 }
 
 /// Every writing of a place, and what it is.
-fn holder(picture: &PathDiagram<'_>, place: usize) -> String {
+fn holder(picture: &PathDiagram<'_>, place: usize) -> Markup {
     let shown = &picture.vertices[place];
-    let code = |address: &String| format!("<code>{}</code>", xml(address));
-    let addresses: Vec<_> = shown.addresses.iter().map(code).collect();
-    let addresses = format!("a{} {}", place + 1, addresses.join("<br>"));
     let class = match legend::part(picture, place) {
-        legend::Part::Listed => "listed",
-        legend::Part::Asked => "asked",
-        legend::Part::Joined => "joined",
-        legend::Part::Stop => "stop",
-        legend::Part::Passed => return addresses,
+        legend::Part::Listed => Some("listed"),
+        legend::Part::Asked => Some("asked"),
+        legend::Part::Joined => Some("joined"),
+        legend::Part::Stop => Some("stop"),
+        legend::Part::Passed => None,
     };
-    let marks = xml(&legend::marks(picture, place));
-    let name = xml(shown.listed.as_deref().unwrap_or_default());
-    format!("{addresses}<br><span class=\"{class}\">{marks}</span> {name}")
+    html! {
+        "a" (place + 1) " "
+        @for (at, address) in shown.addresses.iter().enumerate() {
+            @if at > 0 { br; }
+            code { (address) }
+        }
+        @if let Some(class) = class {
+            br; span class=(class) { (legend::marks(picture, place)) } " "
+            (shown.listed.as_deref().unwrap_or_default())
+        }
+    }
 }

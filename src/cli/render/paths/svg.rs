@@ -1,14 +1,16 @@
 //! Draws paths as one self-contained SVG without scripts or references, from left to right as funds
-//! moved. Hostile names are escaped.
+//! moved.
 
 use std::fmt::Write;
+
+use maud::{Markup, PreEscaped, Render, html};
 
 use super::layout::{
     Column, Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
 };
 use super::legend::{Part, marks, part};
 use super::{ESTIMATE, Hop, Link, PathDiagram, all_paths, shortened};
-use crate::cli::render::page::xml;
+use crate::cli::render::page;
 use crate::cli::render::words;
 use crate::grpc::v1;
 
@@ -65,99 +67,89 @@ pub fn svg(response: &v1::TraceExposureResponse) -> String {
     let width = graph.width.max(KEY_WIDTH) + 2.0 * MARGIN;
     let drawn = MARGIN + HEAD + graph.height + MARGIN;
     let height = drawn + key.len() as f64 * LINE + MARGIN;
-    let mut svg = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    open(&mut svg, &picture, width, height, &format!("<style>{STYLE}</style>\n"));
-    row(&mut svg, &picture, &graph, 0.0);
-    for (place, (class, words)) in key.iter().enumerate() {
-        let y = drawn + MARGIN / 2.0 + (place as f64 + 0.5) * LINE;
-        let words = xml(words);
-        line(
-            &mut svg,
-            &format!("<text class=\"lz-text {class}\" x=\"{MARGIN}\" y=\"{y}\">{words}</text>"),
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
+    let body = html! {
+        (row(&picture, &graph, 0.0))
+        @for (place, (class, words)) in key.iter().enumerate() {
+            @let y = drawn + MARGIN / 2.0 + (place as f64 + 0.5) * LINE;
+            text class={ "lz-text " (class) } x=(MARGIN) y=(y) { (words) }
+        }
+    };
+    let drawing = drawing(&picture, width, height, Some(STYLE), &body);
+    ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", &page::finish(&drawing), "\n"].concat()
 }
 
 /// The drawing as an element of a page, which has [`STYLE`], and addresses and transactions in full
 /// elsewhere. A path of more columns than `most_columns` goes on in further rows.
-pub fn element(picture: &PathDiagram<'_>, most_columns: usize) -> String {
+pub fn element(picture: &PathDiagram<'_>, most_columns: usize) -> Markup {
     let rows = layout(picture).rows(most_columns);
     let width = rows.iter().map(|row| row.width).fold(0.0, f64::max) + 2.0 * MARGIN;
-    let tall = |row: &Layout| MARGIN + HEAD + row.height + MARGIN;
-    let mut svg = String::new();
-    open(&mut svg, picture, width, rows.iter().map(tall).sum(), "");
-    let mut top = 0.0;
-    for graph in &rows {
-        row(&mut svg, picture, graph, top);
-        top += tall(graph);
-    }
-    svg.push_str("</svg>\n");
-    svg
+    let mut next = 0.0;
+    let tops = rows.iter().map(|row| {
+        let top = next;
+        next += MARGIN + HEAD + row.height + MARGIN;
+        top
+    });
+    let tops: Vec<_> = tops.collect();
+    let body = html! {
+        @for (graph, top) in rows.iter().zip(tops) { (row(picture, graph, top)) }
+    };
+    drawing(picture, width, next, None, &body)
 }
 
-/// The opening of a drawing, and its name for those who do not see it.
-fn open(svg: &mut String, picture: &PathDiagram<'_>, width: f64, height: f64, style: &str) {
-    let title = xml(&format!(
-        "Paths of funds between {} and listed addresses",
-        picture.vertices[picture.asked].address()
-    ));
-    line(
-        svg,
-        &format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">"
-        ),
-    );
-    line(svg, &format!("<title>{title}</title>"));
-    svg.push_str(style);
-    line(svg, "<rect class=\"lz-paper\" width=\"100%\" height=\"100%\"/>");
+/// A drawing, and its name for those who do not see it.
+fn drawing(
+    picture: &PathDiagram<'_>,
+    width: f64,
+    height: f64,
+    style: Option<&str>,
+    body: &Markup,
+) -> Markup {
+    let asked = picture.vertices[picture.asked].address();
+    html! {
+        svg xmlns="http://www.w3.org/2000/svg" role="img" width=(format_args!("{width:.0}"))
+            height=(format_args!("{height:.0}")) viewBox=(format_args!("0 0 {width:.0} {height:.0}"))
+        {
+            title { "Paths of funds between " (asked) " and listed addresses" }
+            @if let Some(style) = style { style { (PreEscaped(style)) } }
+            rect class="lz-paper" width="100%" height="100%" {}
+            (body)
+        }
+    }
 }
 
 /// One row of columns, from the height `top` on.
-fn row(svg: &mut String, picture: &PathDiagram<'_>, graph: &Layout, top: f64) {
-    columns(svg, graph, top, MARGIN + HEAD + graph.height + MARGIN / 2.0);
+fn row(picture: &PathDiagram<'_>, graph: &Layout, top: f64) -> Markup {
     let shift = top + MARGIN + HEAD;
-    line(svg, &format!("<g transform=\"translate({MARGIN} {shift})\">"));
-    edges(svg, graph);
-    for item in &graph.items {
-        match item.what {
-            What::Node { place } => node(svg, picture, item, place),
-            What::Label { path, step } => {
-                label(svg, picture, item, &picture.paths[path].hops[step]);
-            }
-            What::Link { path, link } => {
-                link_label(svg, picture, item, &picture.paths[path].links[link]);
+    html! {
+        (columns(graph, top, shift + graph.height + MARGIN / 2.0))
+        g transform={ "translate(" (MARGIN) " " (shift) ")" } {
+            (edges(graph))
+            @for item in &graph.items {
+                @match item.what {
+                    What::Node { place } => (node(picture, item, place)),
+                    What::Label { path, step } => {
+                        (label(picture, item, &picture.paths[path].hops[step]))
+                    }
+                    What::Link { path, link } => {
+                        (link_label(picture, item, &picture.paths[path].links[link]))
+                    }
+                }
             }
         }
     }
-    line(svg, "</g>");
 }
 
-/// The bands behind the columns, down to `bottom` below `above`.
-fn columns(svg: &mut String, graph: &Layout, above: f64, bottom: f64) {
-    for column in &graph.columns {
-        let caption = caption(column);
-        let x = column.x + MARGIN;
-        let (left, top, height) = (x - 8.0, above + MARGIN / 2.0, bottom - MARGIN / 2.0);
-        let width = NODE_WIDTH + 16.0;
-        line(
-            svg,
-            &format!(
-                "<rect class=\"lz-band\" x=\"{left}\" y=\"{top}\" width=\"{width}\" \
-             height=\"{height:.1}\" rx=\"6\"/>"
-            ),
-        );
-        let middle = x + NODE_WIDTH / 2.0;
-        line(
-            svg,
-            &format!(
-                "<text class=\"lz-text lz-small lz-dim\" x=\"{middle}\" y=\"{}\" \
-             text-anchor=\"middle\">{caption}</text>",
-                above + MARGIN + 8.0
-            ),
-        );
+/// The bands behind the columns, from the height `above` to `bottom`.
+fn columns(graph: &Layout, above: f64, bottom: f64) -> Markup {
+    html! {
+        @for column in &graph.columns {
+            @let x = column.x + MARGIN;
+            @let height = bottom - above - MARGIN / 2.0;
+            rect class="lz-band" x=(x - 8.0) y=(above + MARGIN / 2.0) width=(NODE_WIDTH + 16.0)
+                height=(format_args!("{height:.1}")) rx="6" {}
+            text class="lz-text lz-small lz-dim" x=(x + NODE_WIDTH / 2.0) y=(above + MARGIN + 8.0)
+                text-anchor="middle" { (caption(column)) }
+        }
     }
 }
 
@@ -171,38 +163,43 @@ fn caption(column: &Column) -> String {
     }
 }
 
-fn edges(svg: &mut String, graph: &Layout) {
-    for (from, to) in &graph.bends {
-        let (from, to) = (&graph.items[*from], &graph.items[*to]);
-        let ends = matches!(to.what, What::Node { .. });
-        // No funds moved along a link: it is dotted, and has no head.
-        let is_link = [from, to].iter().any(|item| matches!(item.what, What::Link { .. }));
-        let class = if is_link { "lz-join" } else { "lz-edge" };
-        let (x1, y1) = (from.x + from.width, from.y);
-        let (x2, y2) = (if ends && !is_link { to.x - 6.0 } else { to.x }, to.y);
-        let middle = (x1 + x2) / 2.0;
-        line(
-            svg,
-            &format!(
-                "<path class=\"{class}\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
-            ),
-        );
-        if ends && !is_link {
-            line(
-                svg,
-                &format!("<path class=\"lz-head\" d=\"M{:.1} {:.1}l-8 -4v8z\"/>", to.x - 1.0, to.y),
-            );
-        } else if !ends {
-            line(
-                svg,
-                &format!("<path class=\"{class}\" d=\"M{:.1} {y2:.1}h{:.1}\"/>", to.x, to.width),
-            );
+fn edges(graph: &Layout) -> Markup {
+    html! {
+        @for (from, to) in &graph.bends { (edge(&graph.items[*from], &graph.items[*to])) }
+    }
+}
+
+fn edge(from: &Item, to: &Item) -> Markup {
+    let ends = matches!(to.what, What::Node { .. });
+    // No funds moved along a link: it is dotted, and has no head.
+    let is_link = [from, to].iter().any(|item| matches!(item.what, What::Link { .. }));
+    let class = if is_link { "lz-join" } else { "lz-edge" };
+    let (x1, y1) = (from.x + from.width, from.y);
+    let (x2, y2) = (if ends && !is_link { to.x - 6.0 } else { to.x }, to.y);
+    let middle = (x1 + x2) / 2.0;
+    html! {
+        path class=(class) d=(format_args!(
+            "M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}"
+        )) {}
+        @if ends && !is_link {
+            path class="lz-head" d=(format_args!("M{:.1} {:.1}l-8 -4v8z", to.x - 1.0, to.y)) {}
+        } @else if !ends {
+            path class=(class) d=(format_args!("M{:.1} {y2:.1}h{:.1}", to.x, to.width)) {}
         }
     }
 }
 
-fn node(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, place: usize) {
-    let (class, corner) = match part(picture, place) {
+/// A line of text about the middle `x`.
+fn centred(class: &str, x: f64, y: f64, text: impl Render) -> Markup {
+    html! {
+        text class={ "lz-text " (class) } x=(format_args!("{x:.1}")) y=(format_args!("{y:.1}"))
+            text-anchor="middle" { (text) }
+    }
+}
+
+fn node(picture: &PathDiagram<'_>, item: &Item, place: usize) -> Markup {
+    let part = part(picture, place);
+    let (class, corner) = match part {
         Part::Listed => ("lz-listed", 0.0),
         Part::Asked => ("lz-asked", NODE_HEIGHT / 2.0),
         Part::Joined => ("lz-joined", 4.0),
@@ -212,33 +209,7 @@ fn node(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, place: usize) 
     let (x, top) = (item.x, item.y - NODE_HEIGHT / 2.0);
     let middle = x + NODE_WIDTH / 2.0;
     let shown = &picture.vertices[place];
-    let full = xml(&shown.addresses.join(", "));
-    line(svg, &format!("<g class=\"{class}\"><title>{full}</title>"));
-    match part(picture, place) {
-        // Eight corners: known from signs as the shape that says stop.
-        Part::Listed => {
-            let (w, h, c) = (NODE_WIDTH, NODE_HEIGHT, 11.0);
-            line(
-                svg,
-                &format!(
-                    "<path class=\"lz-node\" d=\"M{:.1} {top:.1}h{:.1}l{c} {c}v{:.1}l-{c} {c}h-{:.1}l-{c} -{c}v-{:.1}z\"/>",
-                    x + c,
-                    w - 2.0 * c,
-                    h - 2.0 * c,
-                    w - 2.0 * c,
-                    h - 2.0 * c
-                ),
-            );
-        }
-        Part::Asked | Part::Joined | Part::Stop | Part::Passed => line(
-            svg,
-            &format!(
-                "<rect class=\"lz-node\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{NODE_WIDTH}\" \
-             height=\"{NODE_HEIGHT}\" rx=\"{corner}\"/>"
-            ),
-        ),
-    }
-    let marks = match (part(picture, place), shown.listed.as_deref()) {
+    let marks = match (part, shown.listed.as_deref()) {
         (Part::Listed, Some(name)) if place == picture.asked => format!("ASKED, LISTED {name}"),
         (Part::Listed, Some(name)) => format!("LISTED {name}"),
         (Part::Stop, _) => "STOP".to_owned(),
@@ -247,46 +218,53 @@ fn node(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, place: usize) 
         (Part::Joined, _) => "JOINED (estimate)".to_owned(),
         (Part::Listed | Part::Passed, _) => format!("a{}", place + 1),
     };
-    let address = xml(&shortened(shown.address(), 15));
-    let baseline = item.y - 3.0;
-    line(
-        svg,
-        &format!(
-            "<text class=\"lz-text lz-mono\" x=\"{middle:.1}\" y=\"{baseline:.1}\" \
-         text-anchor=\"middle\">{address}</text>"
-        ),
-    );
-    let marks = xml(&shortened(marks.trim(), NODE_TEXT));
-    line(
-        svg,
-        &format!(
-            "<text class=\"lz-text lz-small lz-mark\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{marks}</text></g>",
-            item.y + 13.0
-        ),
-    );
+    html! {
+        g class=(class) {
+            title { (shown.addresses.join(", ")) }
+            @if part == Part::Listed {
+                path class="lz-node" d=(octagon(x, top)) {}
+            } @else {
+                rect class="lz-node" x=(format_args!("{x:.1}")) y=(format_args!("{top:.1}"))
+                    width=(NODE_WIDTH) height=(NODE_HEIGHT) rx=(corner) {}
+            }
+            (centred("lz-mono", middle, item.y - 3.0, shortened(shown.address(), 15)))
+            @let marks = shortened(marks.trim(), NODE_TEXT);
+            (centred("lz-small lz-mark", middle, item.y + 13.0, marks))
+        }
+    }
 }
 
-fn label(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, step: &Hop<'_>) {
+/// Eight corners: known from signs as the shape that says stop.
+fn octagon(x: f64, top: f64) -> String {
+    let c = 11.0;
+    let (left, across, down) = (x + c, NODE_WIDTH - 2.0 * c, NODE_HEIGHT - 2.0 * c);
+    format!(
+        "M{left:.1} {top:.1}h{across:.1}l{c} {c}v{down:.1}l-{c} {c}h-{across:.1}l-{c} -{c}v-{down:.1}z"
+    )
+}
+
+fn label(picture: &PathDiagram<'_>, item: &Item, step: &Hop<'_>) -> Markup {
     let tx = step.tx.map_or("not in the data", |tx| picture.transactions[tx]);
     let full = format!("{}, {}, {}, tx {tx}", step.amount(), step.time(), step.place());
-    let amount = xml(&shortened(&step.short_amount(), LABEL_TEXT));
-    let below = below(step.time(), step.tx);
     let timing = match step.timing {
-        Some(v1::DesignationTiming::Before) => " <tspan class=\"lz-strong\">BEFORE</tspan>",
-        Some(v1::DesignationTiming::After) => " <tspan class=\"lz-strong\">AFTER</tspan>",
-        Some(v1::DesignationTiming::Unknown) => " <tspan class=\"lz-strong\">AFTER?</tspan>",
-        Some(v1::DesignationTiming::Unspecified) | None => "",
+        Some(v1::DesignationTiming::Before) => Some("BEFORE"),
+        Some(v1::DesignationTiming::After) => Some("AFTER"),
+        Some(v1::DesignationTiming::Unknown) => Some("AFTER?"),
+        Some(v1::DesignationTiming::Unspecified) | None => None,
     };
-    two_lines(svg, item, &xml(&full), [&amount, &format!("{below}{timing}")]);
+    let below = html! {
+        (below(step.time(), step.tx))
+        @if let Some(timing) = timing { " " tspan class="lz-strong" { (timing) } }
+    };
+    two_lines(item, &full, &shortened(&step.short_amount(), LABEL_TEXT), &below)
 }
 
 /// What stands on the line between two addresses that a transaction joins.
-fn link_label(svg: &mut String, picture: &PathDiagram<'_>, item: &Item, link: &Link<'_>) {
+fn link_label(picture: &PathDiagram<'_>, item: &Item, link: &Link<'_>) -> Markup {
     let tx = link.tx.map_or("not in the data", |tx| picture.transactions[tx]);
     let full = format!("joined by {ESTIMATE}, {}, {}, tx {tx}", link.time(), link.place());
-    let below = if link.join.is_some() { below(link.time(), link.tx) } else { String::new() };
-    two_lines(svg, item, &xml(&full), ["joined (estimate)", &below]);
+    let below = html! { @if link.join.is_some() { (below(link.time(), link.tx)) } };
+    two_lines(item, &full, "joined (estimate)", &below)
 }
 
 /// `2025-11-20 12:00 t3`
@@ -296,30 +274,19 @@ fn below(moment: String, tx: Option<usize>) -> String {
         Some(minute) if moment.len() == 20 => minute.replace('T', " "),
         _ => moment,
     };
-    xml(&shortened(&format!("{minute} {number}"), LABEL_TEXT))
+    shortened(&format!("{minute} {number}"), LABEL_TEXT)
 }
 
-/// A label of two lines, above its line and below, with what it says in full; all harmless.
-fn two_lines(svg: &mut String, item: &Item, full: &str, [above, below]: [&str; 2]) {
+/// A label of two lines, above its line and below, with what it says in full.
+fn two_lines(item: &Item, full: &str, above: &str, below: &Markup) -> Markup {
     let middle = item.x + LABEL_WIDTH / 2.0;
-    let third = LABEL_HEIGHT / 3.0;
-    line(svg, &format!("<g><title>{full}</title>"));
-    line(
-        svg,
-        &format!(
-            "<text class=\"lz-text lz-strong\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{above}</text>",
-            item.y - 5.0
-        ),
-    );
-    line(
-        svg,
-        &format!(
-            "<text class=\"lz-text lz-small lz-dim\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{below}</text></g>",
-            item.y + third + 2.0
-        ),
-    );
+    html! {
+        g {
+            title { (full) }
+            (centred("lz-strong", middle, item.y - 5.0, above))
+            (centred("lz-small lz-dim", middle, item.y + LABEL_HEIGHT / 3.0 + 2.0, below))
+        }
+    }
 }
 
 /// The full addresses and transactions, each line with its class.
@@ -351,9 +318,4 @@ fn key_lines(picture: &PathDiagram<'_>, snapshot_id: &str) -> Vec<(&'static str,
                 listing. Times are UTC. Rests on snapshot";
     lines.push(("lz-small lz-dim", format!("{note} {snapshot_id}.")));
     lines
-}
-
-fn line(svg: &mut String, line: &str) {
-    svg.push_str(line);
-    svg.push('\n');
 }

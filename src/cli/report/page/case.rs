@@ -2,12 +2,14 @@
 //! room to sign.
 
 use anyhow::{Context, Result, ensure};
+use maud::{Markup, Render, html};
 
-use super::words::{code, or_dash, outside, reasons, sentence, values};
+use super::words::{code, joined, or_dash, or_dash_of, outside, reasons, sentence, values};
 use super::{Report, sign};
+use crate::cli::batch::cells::{BESIDE, CHAIN, PATH, split_values};
+use crate::cli::batch::columns::ResultRow;
 use crate::cli::batch::earlier;
-use crate::cli::batch::row::{BESIDE, CHAIN, PATH, ResultRow, split_values};
-use crate::cli::render::paths::{Amount, ESTIMATE, html};
+use crate::cli::render::paths::{Amount, ESTIMATE, html as paths_html};
 use crate::cli::render::words;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
@@ -36,12 +38,13 @@ const MOST_CUT: usize = 10;
 /// The most programs of a party that are shown.
 const MOST_PROGRAMS: usize = 20;
 
-/// Adds one row in full.
+/// One row in full.
 ///
 /// # Errors
 /// Where its path cannot be read.
-pub fn case(page: &mut String, row: &ResultRow, report: &Report<'_>) -> Result<()> {
+pub fn case(row: &ResultRow, report: &Report<'_>) -> Result<Markup> {
     let class = row.decision.as_str().to_lowercase();
+    let number = row.row;
     let path = match row.path.as_str() {
         "" => None,
         json => {
@@ -49,152 +52,127 @@ pub fn case(page: &mut String, row: &ResultRow, report: &Report<'_>) -> Result<(
             Some(path(json).context("column path")?)
         }
     };
-    page.push_str(&format!(
-        "<article class=\"c-{class}\" id=\"row-{0}\" aria-labelledby=\"h-{0}\">\n\
-         <h3 id=\"h-{0}\">Row {0}: {1}</h3>\n\
-         <p class=\"verdict\"><strong class=\"tag t-{class}\">{2}</strong> · score {3} · {4} · rule {5}</p>\n",
-        row.row,
-        code(&row.address),
-        row.decision,
-        row.score.map_or_else(|| "-".to_owned(), |score| score.to_string()),
-        outside(&row.level),
-        or_dash(&row.rule)
-    ));
-    if !row.sentence().is_empty() {
-        page.push_str(&format!("<p class=\"reason\">{}</p>\n", sentence(row.sentence())));
-    }
-    listing(page, row, report);
-    tie(page, row, path.as_ref());
-    answer(page, row);
-    drawn(page, row, path.as_ref(), report.has_evidence());
-    sign::lines(page);
-    page.push_str("</article>\n");
-    Ok(())
+    Ok(html! {
+        article class={ "c-" (class) } id={ "row-" (number) } aria-labelledby={ "h-" (number) } {
+            h3 id={ "h-" (number) } { "Row " (number) ": " (code(&row.address)) }
+            p class="verdict" {
+                strong class={ "tag t-" (class) } { (row.decision) }
+                " · score " (or_dash_of(row.score)) " · " (outside(&row.level))
+                " · rule " (or_dash(&row.rule))
+            }
+            @if !row.sentence().is_empty() { p class="reason" { (sentence(row.sentence())) } }
+            (listing(row, report))
+            (tie(row, path.as_ref()))
+            (answer(row))
+            (drawn(row, path.as_ref(), report.has_evidence()))
+            (sign::lines())
+        }
+    })
 }
 
-/// Facts of a case, by name and value; two share a line.
-struct Facts<'p> {
-    page: &'p mut String,
+/// A fact of a case; two share a line.
+fn fact(name: &str, value: impl Render) -> Markup {
+    html! { dt { (name) } dd { (value) } }
 }
 
-impl<'p> Facts<'p> {
-    /// Begins a group; [`Facts::finish`] ends it.
-    fn new(page: &'p mut String) -> Self {
-        page.push_str("<dl class=\"about\">\n");
-        Self { page }
-    }
-
-    fn add(&mut self, name: &str, value: &str) {
-        self.page.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>\n"));
-    }
-
-    /// Adds a fact with a line of its own.
-    fn add_whole(&mut self, name: &str, value: &str) {
-        self.page
-            .push_str(&format!("<dt class=\"own\">{name}</dt><dd class=\"all\">{value}</dd>\n"));
-    }
-
-    fn finish(self) {
-        self.page.push_str("</dl>\n");
-    }
+/// A fact with a line of its own.
+fn whole_fact(name: &str, value: impl Render) -> Markup {
+    html! { dt class="own" { (name) } dd class="all" { (value) } }
 }
 
 /// Who is listed, where, and since when; nothing where nothing was found.
-fn listing(page: &mut String, row: &ResultRow, report: &Report<'_>) {
+fn listing(row: &ResultRow, report: &Report<'_>) -> Markup {
     if row.list.is_empty() && row.party.is_empty() {
-        return;
+        return html! {};
     }
-    let mut facts = Facts::new(page);
-    let party =
-        if row.party.is_empty() { "no party named".to_owned() } else { outside(&row.party) };
-    facts.add_whole("Party", &format!("<strong>{party}</strong>"));
-    let names = split_values(&row.aliases);
-    if !names.is_empty() {
-        facts.add_whole("Also known as", &aliases(&names));
-    }
-    let programs = split_values(&row.programs);
-    if !programs.is_empty() {
-        facts.add_whole("Programs", &values(&programs, MOST_PROGRAMS));
-    }
-    let kind = if row.list_kind.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", outside(&row.list_kind))
-    };
+    let (names, programs) = (split_values(&row.aliases), split_values(&row.programs));
+    let kind = html! { @if !row.list_kind.is_empty() { ", " (outside(&row.list_kind)) } };
     let list = match report.list_name(row) {
-        Some(name) => format!("{} ({}{kind})", outside(name), outside(&row.list)),
-        None => format!("{}{kind}", or_dash(&row.list)),
+        Some(name) => html! { (outside(name)) " (" (outside(&row.list)) (kind) ")" },
+        None => html! { (or_dash(&row.list)) (kind) },
     };
-    facts.add_whole("List", &list);
-    facts.add_whole("Listed address", &code(&row.listed_address));
     let basis =
         v1::ListedOnBasis::from_str_name(&format!("LISTED_ON_BASIS_{}", row.listed_on_basis));
     let listed_on = match (row.listed_on.as_str(), basis) {
-        ("", None) => "the result does not say".to_owned(),
-        ("", Some(basis)) => format!("unknown: {}", words::basis(basis)),
-        (day, Some(basis)) => format!("{}: {}", outside(day), words::basis(basis)),
+        ("", None) => html! { "the result does not say" },
+        ("", Some(basis)) => html! { "unknown: " (words::basis(basis)) },
+        (day, Some(basis)) => html! { (outside(day)) ": " (words::basis(basis)) },
         (day, None) => outside(day),
     };
-    facts.add_whole("Listed on", &listed_on);
-    facts.finish();
+    html! {
+        dl class="about" {
+            (whole_fact("Party", html! {
+                strong {
+                    @if row.party.is_empty() { "no party named" } @else { (outside(&row.party)) }
+                }
+            }))
+            @if !names.is_empty() { (whole_fact("Also known as", aliases(&names))) }
+            @if !programs.is_empty() {
+                (whole_fact("Programs", values(&programs, MOST_PROGRAMS)))
+            }
+            (whole_fact("List", list))
+            (whole_fact("Listed address", code(&row.listed_address)))
+            (whole_fact("Listed on", listed_on))
+        }
+    }
 }
 
 /// Other names: the first ones, and the rest folded.
-fn aliases(names: &[String]) -> String {
-    if names.len() <= OPEN_ALIASES {
-        return values(names, OPEN_ALIASES);
+fn aliases(names: &[String]) -> Markup {
+    let (first, rest) = names.split_at(names.len().min(OPEN_ALIASES));
+    html! {
+        (values(first, OPEN_ALIASES))
+        @if !rest.is_empty() {
+            details {
+                summary { "and " (rest.len()) " more" }
+                (values(rest, MOST_ALIASES))
+            }
+        }
     }
-    let (first, rest) = names.split_at(OPEN_ALIASES);
-    format!(
-        "{}<details><summary>and {} more</summary>{}</details>",
-        values(first, OPEN_ALIASES),
-        rest.len(),
-        values(rest, MOST_ALIASES)
-    )
 }
 
 /// How the address is tied to the listing.
-fn tie(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>) {
-    let mut facts = Facts::new(page);
-    facts.add("Finding", &or_none(&row.finding));
-    match row.hops {
-        None => {}
-        Some(0) if is_joined(row) => facts.add("Hops", "0 (joined)"),
-        Some(0) => facts.add("Hops", "0 (listed itself)"),
-        Some(hops) => facts.add("Hops", &hops.to_string()),
-    }
-    if !row.timing.is_empty() {
-        facts.add_whole("Timing", &timing(row));
-    }
-    if let Some(share) = row.share {
-        facts.add_whole("Direct share", &format!("{share} % of one asset"));
-    }
-    if let Some(transfers) = row.unvalued_direct {
+fn tie(row: &ResultRow, path: Option<&v1::ExposurePath>) -> Markup {
+    let hops = row.hops.map(|hops| match hops {
+        0 if is_joined(row) => "0 (joined)".to_owned(),
+        0 => "0 (listed itself)".to_owned(),
+        hops => hops.to_string(),
+    });
+    let unvalued = row.unvalued_direct.map(|transfers| {
         let transfers = words::count(transfers as usize, "transfer", "transfers");
-        facts.add_whole(
-            "Not scored",
-            &format!("{transfers} of assets without a known value, directly with listed addresses"),
-        );
-    }
-    if let Some(how) = by_common_input(row) {
-        facts.add_whole("By common input (an estimate)", &how);
-    }
+        format!("{transfers} of assets without a known value, directly with listed addresses")
+    });
     let cut = split_values(&row.cluster_cut);
-    if !cut.is_empty() {
-        let listed = values(&cut, MOST_CUT);
-        facts.add_whole(
-            "Not scored",
-            &format!(
-                "Its cluster by common input (an estimate) holds {listed}, but is larger than the limit"
-            ),
-        );
+    let hops_of_path = path.map(|path| &path.hops[..]).unwrap_or_default();
+    let amounts = hops_of_path.iter().map(|hop| outside(&Amount::from(hop).exact()));
+    let finding = if row.finding.is_empty() {
+        html! { "none" }
+    } else {
+        outside(&row.finding)
+    };
+    html! {
+        dl class="about" {
+            (fact("Finding", finding))
+            @if let Some(hops) = hops { (fact("Hops", hops)) }
+            @if !row.timing.is_empty() { (whole_fact("Timing", timing(row))) }
+            @if let Some(share) = row.share {
+                (whole_fact("Direct share", format_args!("{share} % of one asset")))
+            }
+            @if let Some(unvalued) = unvalued { (whole_fact("Not scored", unvalued)) }
+            @if let Some(how) = by_common_input(row) {
+                (whole_fact("By common input (an estimate)", how))
+            }
+            @if !cut.is_empty() {
+                (whole_fact("Not scored", html! {
+                    "Its cluster by common input (an estimate) holds " (values(&cut, MOST_CUT))
+                    ", but is larger than the limit"
+                }))
+            }
+            @if !hops_of_path.is_empty() {
+                (whole_fact("Amounts moved", joined(amounts, ", then ")))
+            }
+        }
     }
-    if let Some(path) = path.filter(|path| !path.hops.is_empty()) {
-        let amounts = path.hops.iter().map(|hop| outside(&Amount::from(hop).exact()));
-        let amounts = amounts.collect::<Vec<_>>().join(", then ");
-        facts.add_whole("Amounts moved", &amounts);
-    }
-    facts.finish();
 }
 
 /// Whether the address is joined with the listed one that decided, and not listed itself.
@@ -203,68 +181,61 @@ fn is_joined(row: &ResultRow) -> bool {
 }
 
 /// How the finding that decided rests on common input; `None` where it does not.
-fn by_common_input(row: &ResultRow) -> Option<String> {
+fn by_common_input(row: &ResultRow) -> Option<Markup> {
     Some(match row.common_input.as_str() {
         "" => return None,
-        BESIDE => "it and a listed address are inputs of one transaction".to_owned(),
-        CHAIN => "joined with the listed address over a chain of transactions".to_owned(),
-        PATH => {
-            "the path begins or ends at an address that is joined with the listed one".to_owned()
-        }
+        BESIDE => html! { "it and a listed address are inputs of one transaction" },
+        CHAIN => html! { "joined with the listed address over a chain of transactions" },
+        PATH => html! {
+            "the path begins or ends at an address that is joined with the listed one"
+        },
         other => outside(other),
     })
 }
 
-fn or_none(finding: &str) -> String {
-    if finding.is_empty() { "none".to_owned() } else { outside(finding) }
-}
-
-fn timing(row: &ResultRow) -> String {
-    let timing = match row.timing.as_str() {
-        "BEFORE" => "BEFORE the listing".to_owned(),
-        "AFTER" => "AFTER the listing".to_owned(),
-        "UNKNOWN" => "perhaps AFTER the listing".to_owned(),
-        other => outside(other),
-    };
+fn timing(row: &ResultRow) -> Markup {
     let basis = v1::ListedOnBasis::from_str_name(&format!("LISTED_ON_BASIS_{}", row.timing_basis));
-    match basis {
-        Some(basis) => format!("{timing}, {}", words::timing_basis(basis)),
-        None => timing,
+    html! {
+        @match row.timing.as_str() {
+            "BEFORE" => "BEFORE the listing",
+            "AFTER" => "AFTER the listing",
+            "UNKNOWN" => "perhaps AFTER the listing",
+            other => (outside(other)),
+        }
+        @if let Some(basis) = basis { ", " (words::timing_basis(basis)) }
     }
 }
 
 /// What was asked, and what the answer rests on.
-fn answer(page: &mut String, row: &ResultRow) {
-    let mut facts = Facts::new(page);
-    if row.status == "INCOMPLETE" {
-        facts.add_whole("Status", &format!("INCOMPLETE: {}", reasons(row)));
-    } else {
-        facts.add("Status", &or_dash(&row.status));
-    }
+fn answer(row: &ResultRow) -> Markup {
     let transfers = match row.coverage.as_str() {
-        "COVERED" => "loaded without gaps".to_owned(),
-        "NOT_COVERED" => "not loaded without gaps".to_owned(),
+        "COVERED" => html! { "loaded without gaps" },
+        "NOT_COVERED" => html! { "not loaded without gaps" },
         other => or_dash(other),
     };
-    facts.add("Transfers", &transfers);
-    if let Some(hops) = row.exposure_hops {
-        let hops = words::count(hops as usize, "hop", "hops");
-        facts.add("Exposure looked for", &format!("over at most {hops}"));
+    let searched = row.exposure_hops.map(|hops| words::count(hops as usize, "hop", "hops"));
+    html! {
+        dl class="about" {
+            @if row.status == "INCOMPLETE" {
+                (whole_fact("Status", html! { "INCOMPLETE: " (reasons(row)) }))
+            } @else {
+                (fact("Status", or_dash(&row.status)))
+            }
+            (fact("Transfers", transfers))
+            @if let Some(hops) = searched {
+                (fact("Exposure looked for", format_args!("over at most {hops}")))
+            }
+            @if !row.chain.is_empty() { (fact("Chain asked", outside(&row.chain))) }
+            @if !row.reference.is_empty() { (fact("Reference", outside(&row.reference))) }
+            (fact("Screened", outside(&row.evaluated_at)))
+            (fact("Snapshot", code(&row.snapshot)))
+            (fact("Policy", outside(&row.policy)))
+        }
     }
-    if !row.chain.is_empty() {
-        facts.add("Chain asked", &outside(&row.chain));
-    }
-    if !row.reference.is_empty() {
-        facts.add("Reference", &outside(&row.reference));
-    }
-    facts.add("Screened", &outside(&row.evaluated_at));
-    facts.add("Snapshot", &code(&row.snapshot));
-    facts.add("Policy", &outside(&row.policy));
-    facts.finish();
 }
 
 /// The path of funds, or why there is none.
-fn drawn(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>, has_evidence: bool) {
+fn drawn(row: &ResultRow, path: Option<&v1::ExposurePath>, has_evidence: bool) -> Markup {
     let Some(path) = path else {
         let why = match row.hops {
             Some(0) if is_joined(row) && !has_evidence => {
@@ -276,16 +247,18 @@ fn drawn(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>, ha
             _ if !has_evidence => "No path is drawn: the batch was run without --evidence.",
             _ => "No path came with this answer.",
         };
-        page.push_str(&format!("<p class=\"dim\">{why}</p>\n"));
-        return;
+        return html! { p class="dim" { (why) } };
     };
     let what = match path.hops.len() {
         0 => format!("Joined by {ESTIMATE}"),
         hops => format!("Path of funds, {}", words::count(hops, "hop", "hops")),
     };
-    page.push_str(&format!("<details open><summary>{what}</summary>\n"));
-    page.push_str(&html::evidence(&row.address, path, COLUMNS));
-    page.push_str("</details>\n");
+    html! {
+        details open {
+            summary { (what) }
+            (paths_html::evidence(&row.address, path, COLUMNS))
+        }
+    }
 }
 
 /// Holds a text that is drawn whole to its bound.

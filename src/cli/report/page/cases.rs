@@ -1,13 +1,15 @@
-//! The sections of rows that somebody has to look at: an overview of each, its cases, and the rows
+//! The sections of rows that a person has to look at: an overview of each, its cases, and the rows
 //! that are told in a table alone.
 
 use anyhow::{Context, Result};
+use maud::{Markup, html};
 
+use super::Report;
 use super::case::case;
-use super::words::{code, explained, heading, or_dash, reasons, rows};
-use super::{Report, UP};
-use crate::cli::batch::row::{ResultRow, RowDecision};
-use crate::cli::render::page::xml;
+use super::charts::count_table;
+use super::words::{code, explained, heading, or_dash, or_dash_of, reasons, rows, section_heading};
+use crate::cli::batch::cells::RowDecision;
+use crate::cli::batch::columns::ResultRow;
 use crate::cli::report::gathered::{Gathered, ShownCases};
 use crate::domain::digits::grouped;
 
@@ -15,172 +17,152 @@ use crate::domain::digits::grouped;
 ///
 /// # Errors
 /// Where a path cannot be read.
-pub fn section(
-    page: &mut String,
-    decision: RowDecision,
-    shown: &ShownCases,
-    report: &Report<'_>,
-) -> Result<()> {
+pub fn section(decision: RowDecision, shown: &ShownCases, report: &Report<'_>) -> Result<Markup> {
     let id = decision.as_str().to_lowercase();
-    page.push_str(&format!(
-        "<section id=\"{id}\" aria-labelledby=\"h-{id}\">\n<h2 id=\"h-{id}\">{decision}: {}{UP}</h2>\n",
-        rows(shown.all)
-    ));
     let held = shown.rows();
-    more(page, (decision.as_str(), decision), shown, &held, &report.result.name);
-    match decision {
-        RowDecision::Error => errors(page, &held),
+    let cases = match decision {
+        RowDecision::Error => vec![errors(&held)],
         RowDecision::Allow | RowDecision::Review | RowDecision::Block => {
-            if !held.is_empty() {
-                overview(page, decision, &held);
-            }
-            for row in held {
-                case(page, row, report).with_context(|| format!("row {}", row.row))?;
-            }
+            let overview = (!held.is_empty()).then(|| Ok(overview(decision, &held)));
+            let case =
+                |row: &&ResultRow| case(row, report).with_context(|| format!("row {}", row.row));
+            overview.into_iter().chain(held.iter().map(case)).collect::<Result<_>>()?
         }
-    }
-    page.push_str("</section>\n");
-    Ok(())
+    };
+    Ok(html! {
+        section id=(id) aria-labelledby={ "h-" (id) } {
+            (section_heading(&id, format_args!("{decision}: {}", rows(shown.all))))
+            (more(decision.as_str(), decision, shown, &report.result.name))
+            @for case in &cases { (case) }
+        }
+    })
 }
 
 /// How many rows are not shown, and where they are found.
-fn more(
-    page: &mut String,
-    (named, decision): (&str, RowDecision),
-    shown: &ShownCases,
-    held: &[&ResultRow],
-    result: &str,
-) {
+fn more(named: &str, decision: RowDecision, shown: &ShownCases, result: &str) -> Markup {
+    let held = shown.rows();
     let hidden = shown.all - held.len() as u64;
     let Some(last) = held.last().filter(|_| hidden > 0) else {
-        if shown.all == 0 {
-            page.push_str("<p>None.</p>\n");
+        return html! { @if shown.all == 0 { p { "None." } } };
+    };
+    html! {
+        p class="warning" {
+            strong {
+                (grouped(hidden)) " more " (named) " " (if hidden == 1 { "row is" } else { "rows are" })
+                " not shown here."
+            }
+            " Shown are " (grouped(held.len() as u64)) " of " (grouped(shown.all)) ": "
+            @if let Some(score) = last.score {
+                "those of the largest scores, down to " (score)
+            } @else {
+                "the first, up to row " (grouped(last.row))
+            }
+            ". The others stand in " (code(result)) " as the rows whose column " code { "decision" }
+            " is " (decision) "; " code { "--max-rows" } " shows more."
         }
-        return;
-    };
-    let which = match last.score {
-        Some(score) => format!("those of the largest scores, down to {score}"),
-        None => format!("the first, up to row {}", grouped(last.row)),
-    };
-    page.push_str(&format!(
-        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> Shown are {} of \
-         {}: {which}. The others stand in {} as the rows whose column <code>decision</code> is \
-         {decision}; <code>--max-rows</code> shows more.</p>\n",
-        grouped(hidden),
-        if hidden == 1 { "row is" } else { "rows are" },
-        grouped(held.len() as u64),
-        grouped(shown.all),
-        code(result),
-    ));
+    }
 }
 
 /// The rows that are REVIEW only because of the data, after all others: in short, for current data
 /// answer them together.
-pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
+pub fn by_data(gathered: &Gathered, result: &str) -> Markup {
     let shown = &gathered.reviewed_by_data;
-    page.push_str(&format!(
-        "<section id=\"review-data\" aria-labelledby=\"h-review-data\">\n\
-         <h2 id=\"h-review-data\">REVIEW only because of the data: {}{UP}</h2>\n",
-        rows(shown.all)
-    ));
+    let title = format!("REVIEW only because of the data: {}", rows(shown.all));
     let held = shown.rows();
-    more(page, ("such REVIEW", RowDecision::Review), shown, &held, result);
-    if !held.is_empty() {
-        page.push_str(
-            "<p>No finding and no doubt about the address asks for a person: data were stale or \
-             lacking. Bring them up to date and screen these rows again.</p>\n\
-             <div class=\"wide\"><table>\n<caption>What is wrong with the data</caption>\n",
-        );
-        page.push_str(&heading(&["Reason", "#Rows"]));
-        page.push_str("<tbody>\n");
-        for (code, count) in &gathered.counts.data_reasons {
-            page.push_str(&format!(
-                "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td></tr>\n",
-                explained(code),
-                grouped(*count)
-            ));
+    let columns = ["#Row", "Reference", "Address", "Chain", "#Score", "Why"];
+    let reasons_caption = "What is wrong with the data";
+    html! {
+        section id="review-data" aria-labelledby="h-review-data" {
+            (section_heading("review-data", title))
+            (more("such REVIEW", RowDecision::Review, shown, result))
+            @if !held.is_empty() {
+                p {
+                    "No finding and no doubt about the address asks for a person: data were stale or \
+                     lacking. Bring them up to date and screen these rows again."
+                }
+                div class="wide" {
+                    table {
+                        (count_table(reasons_caption, "Reason", &gathered.counts.data_reasons, explained))
+                    }
+                }
+                div class="wide" {
+                    table class="fine rows" {
+                        caption { "Rows to screen again" }
+                        (heading(&columns))
+                        tbody {
+                            @for row in &held {
+                                tr id={ "row-" (row.row) } {
+                                    (asked_cells(row))
+                                    td class="num" { (or_dash_of(row.score)) }
+                                    td class="said" { (reasons(row)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
-        page.push_str(
-            "</tbody>\n</table></div>\n\
-             <div class=\"wide\"><table class=\"fine rows\">\n<caption>Rows to screen again</caption>\n",
-        );
-        page.push_str(&heading(&["#Row", "Reference", "Address", "Chain", "#Score", "Why"]));
-        page.push_str("<tbody>\n");
-        for row in held {
-            page.push_str(&format!(
-                "{}<td class=\"num\">{}</td><td class=\"said\">{}</td></tr>\n",
-                row_of_table(row),
-                score(row),
-                reasons(row)
-            ));
-        }
-        page.push_str("</tbody>\n</table></div>\n");
     }
-    page.push_str("</section>\n");
 }
 
 /// The first cells of a row that is shown in a table alone: what was asked.
-fn row_of_table(row: &ResultRow) -> String {
-    format!(
-        "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
-         <td class=\"id\">{3}</td>",
-        row.row,
-        or_dash(&row.reference),
-        code(&row.address),
-        or_dash(&row.chain)
-    )
+fn asked_cells(row: &ResultRow) -> Markup {
+    html! {
+        th scope="row" class="num" { (row.row) }
+        td { (or_dash(&row.reference)) }
+        td { (code(&row.address)) }
+        td class="id" { (or_dash(&row.chain)) }
+    }
 }
 
-fn errors(page: &mut String, held: &[&ResultRow]) {
-    if held.is_empty() {
-        return;
+fn errors(held: &[&ResultRow]) -> Markup {
+    html! {
+        @if !held.is_empty() {
+            p {
+                "These rows could not be asked. Nothing is known of their addresses: mend the input and \
+                 screen them again."
+            }
+            div class="wide" {
+                table class="rows" {
+                    caption { "Rows in error" }
+                    (heading(&["#Row", "Reference", "Address", "Chain", "Error"]))
+                    tbody {
+                        @for row in held {
+                            tr id={ "row-" (row.row) } {
+                                (asked_cells(row))
+                                td class="said" { (or_dash(&row.reason)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.push_str(
-        "<p>These rows could not be asked. Nothing is known of their addresses: mend the input and \
-         screen them again.</p>\n<div class=\"wide\"><table class=\"rows\">\n<caption>Rows in error</caption>\n",
-    );
-    page.push_str(&heading(&["#Row", "Reference", "Address", "Chain", "Error"]));
-    page.push_str("<tbody>\n");
-    for row in held {
-        page.push_str(&format!(
-            "{}<td class=\"said\">{}</td></tr>\n",
-            row_of_table(row),
-            or_dash(&row.reason)
-        ));
-    }
-    page.push_str("</tbody>\n</table></div>\n");
 }
 
 /// Every shown row in a line, which leads to the whole of it.
-fn overview(page: &mut String, decision: RowDecision, held: &[&ResultRow]) {
-    page.push_str(&format!(
-        "<div class=\"wide\"><table class=\"overview fine\">\n<caption>{decision} at a glance</caption>\n"
-    ));
+fn overview(decision: RowDecision, held: &[&ResultRow]) -> Markup {
     let columns = ["#Row", "Reference", "Address", "#Score", "Level", "#Hops", "Party", "Rule"];
-    page.push_str(&heading(&columns));
-    page.push_str("<tbody>\n");
-    for row in held {
-        page.push_str(&format!(
-            "<tr><th scope=\"row\" class=\"num\"><a href=\"#row-{0}\">{0}</a></th><td>{1}</td>\
-             <td>{2}</td><td class=\"num\">{3}</td><td>{4}</td><td class=\"num\">{5}</td>\
-             <td>{6}</td><td class=\"id\">{7}</td></tr>\n",
-            row.row,
-            or_dash(&row.reference),
-            code(&row.address),
-            score(row),
-            xml(&row.level),
-            hops(row),
-            or_dash(&row.party),
-            or_dash(&row.rule)
-        ));
+    html! {
+        div class="wide" {
+            table class="overview fine" {
+                caption { (decision) " at a glance" }
+                (heading(&columns))
+                tbody {
+                    @for row in held {
+                        tr {
+                            th scope="row" class="num" { a href={ "#row-" (row.row) } { (row.row) } }
+                            td { (or_dash(&row.reference)) }
+                            td { (code(&row.address)) }
+                            td class="num" { (or_dash_of(row.score)) }
+                            td { (row.level) }
+                            td class="num" { (or_dash_of(row.hops)) }
+                            td { (or_dash(&row.party)) }
+                            td class="id" { (or_dash(&row.rule)) }
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.push_str("</tbody>\n</table></div>\n");
-}
-
-fn score(row: &ResultRow) -> String {
-    row.score.map_or_else(|| "-".to_owned(), |score| score.to_string())
-}
-
-fn hops(row: &ResultRow) -> String {
-    row.hops.map_or_else(|| "-".to_owned(), |hops| hops.to_string())
 }

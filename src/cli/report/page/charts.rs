@@ -1,9 +1,14 @@
 //! Counts as tables with a bar in each row: the numbers are text, the bars are beside them. No
 //! script, and nothing that only colour tells.
 
-use super::words::{explained, heading, outside, per_cent, rows};
-use crate::cli::batch::row::RowDecision;
-use crate::cli::report::gathered::{Gathered, LEVELS, Split};
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::words::{explained, heading, heading_cells, outside, per_cent, rows};
+use crate::cli::batch::cells::RowDecision;
+use crate::cli::batch::summary::Tally;
+use crate::cli::report::gathered::{Gathered, LEVELS};
 use crate::domain::digits::grouped;
 use crate::screening::DecidedBy;
 
@@ -14,53 +19,67 @@ const MOST_PARTIES: usize = 40;
 const SHORTEST: f64 = 1.5;
 
 /// The pattern of REVIEW, once on a page.
-pub const PATTERNS: &str = "\
-<svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>\n\
-<pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
-patternTransform=\"rotate(45)\"><path class=\"p-review\" d=\"M0 0v5\"/></pattern>\n</defs></svg>\n";
-
-pub fn charts(page: &mut String, gathered: &Gathered) {
-    page.push_str("<p class=\"key\">");
-    for (class, name) in [("block", "BLOCK"), ("review", "REVIEW"), ("allow", "ALLOW")] {
-        page.push_str(&format!(
-            "<span><svg class=\"swatch\" width=\"26\" height=\"12\" aria-hidden=\"true\">\
-             <rect class=\"f-{class}\" x=\"1\" y=\"1\" width=\"24\" height=\"10\"/></svg>{name}</span>"
-        ));
+pub fn patterns() -> Markup {
+    html! {
+        svg class="patterns" width="0" height="0" aria-hidden="true" focusable="false" {
+            defs {
+                pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"
+                    patternTransform="rotate(45)" { path class="p-review" d="M0 0v5" {} }
+            }
+        }
     }
-    page.push_str("</p>\n");
-    hops(page, gathered);
-    parties(page, gathered);
-    levels(page, gathered);
+}
+
+pub fn charts(gathered: &Gathered) -> Markup {
+    html! {
+        p class="key" {
+            @for (class, name) in [("block", "BLOCK"), ("review", "REVIEW"), ("allow", "ALLOW")] {
+                span {
+                    svg class="swatch" width="26" height="12" aria-hidden="true" {
+                        rect class={ "f-" (class) } x="1" y="1" width="24" height="10" {}
+                    }
+                    (name)
+                }
+            }
+        }
+        (hops(gathered))
+        (parties(gathered))
+        (levels(gathered))
+    }
 }
 
 /// The four counts in figures.
-pub fn totals(page: &mut String, gathered: &Gathered) {
-    page.push_str("<dl class=\"totals\">\n");
+pub fn totals(gathered: &Gathered) -> Markup {
     let shown = [
         (RowDecision::Block, "do not deal"),
         (RowDecision::Review, "a person has to look"),
         (RowDecision::Error, "not screened"),
         (RowDecision::Allow, "nothing against it"),
     ];
-    for (decision, meaning) in shown {
-        let count = gathered.of(decision);
-        let by_data = match gathered.counts.resting_on(DecidedBy::Data, decision) {
-            0 => String::new(),
-            rows => format!("; {} only because of the data", grouped(rows)),
-        };
-        page.push_str(&format!(
-            "<div><dt>{decision}</dt><dd>{}<small>{}, {meaning}{by_data}</small></dd></div>\n",
-            grouped(count),
-            per_cent(count, gathered.counts.rows)
-        ));
+    html! {
+        dl class="totals" {
+            @for (decision, meaning) in shown {
+                @let count = gathered.of(decision);
+                @let by_data = gathered.counts.resting_on(DecidedBy::Data, decision);
+                div {
+                    dt { (decision) }
+                    dd {
+                        (grouped(count))
+                        small {
+                            (per_cent(count, gathered.counts.rows)) ", " (meaning)
+                            @if by_data > 0 { "; " (grouped(by_data)) " only because of the data" }
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.push_str("</dl>\n");
 }
 
-/// One line of a chart: its name as HTML, and how its rows came out.
+/// One line of a chart: its name, and how its rows came out.
 struct Line {
-    name: String,
-    split: Split,
+    name: Markup,
+    rows: Tally,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,153 +90,172 @@ enum Bars {
 }
 
 impl Bars {
-    fn shown(self, split: Split) -> Split {
+    fn shown(self, rows: Tally) -> Tally {
         match self {
-            Self::All => split,
-            Self::Doubtful => Split { allow: 0, ..split },
+            Self::All => rows,
+            Self::Doubtful => Tally { allow: 0, ..rows },
         }
     }
 }
 
 /// A chart; bars are drawn to the scale of its longest.
-fn chart(page: &mut String, caption: &str, named: &str, lines: &[Line], bars: Bars) {
-    page.push_str(&format!(
-        "<div class=\"wide\"><table class=\"chart\">\n<caption>{caption}</caption>\n"
-    ));
+fn chart(caption: &Markup, named: &str, lines: &[Line], bars: Bars) -> Markup {
     let columns = [named, "#BLOCK", "#REVIEW", "#ALLOW", "#All"];
-    page.push_str(&heading(&columns).replace("</tr>", "<td class=\"bar\"></td></tr>"));
-    page.push_str("<tbody>\n");
-    let longest = lines.iter().map(|line| bars.shown(line.split).total()).max().unwrap_or(0);
-    for Line { name, split } in lines {
-        page.push_str(&format!("<tr><th scope=\"row\">{name}</th>"));
-        for count in [split.block, split.review, split.allow, split.total()] {
-            page.push_str(&format!("<td class=\"num\">{}</td>", grouped(count)));
+    let longest = lines.iter().map(|line| bars.shown(line.rows).total()).max().unwrap_or(0);
+    html! {
+        div class="wide" {
+            table class="chart" {
+                caption { (caption) }
+                thead { tr { (heading_cells(&columns)) td class="bar" {} } }
+                tbody {
+                    @for Line { name, rows } in lines {
+                        tr {
+                            th scope="row" { (name) }
+                            @for count in [rows.block, rows.review, rows.allow, rows.total()] {
+                                td class="num" { (grouped(count)) }
+                            }
+                            td class="bar" { (bar(bars.shown(*rows), longest)) }
+                        }
+                    }
+                }
+            }
         }
-        let bar = bar(bars.shown(*split), longest);
-        page.push_str(&format!("<td class=\"bar\">{bar}</td></tr>\n"));
     }
-    page.push_str("</tbody>\n</table></div>\n");
 }
 
 /// A bar in up to three parts. What it shows stands in numbers beside it.
-fn bar(split: Split, longest: u64) -> String {
-    let mut bar = "<svg class=\"bar\" height=\"15\" aria-hidden=\"true\">".to_owned();
-    let mut x = 0.0;
-    let parts = [("block", split.block), ("review", split.review), ("allow", split.allow)];
-    for (class, count) in parts.into_iter().filter(|(_, count)| *count > 0) {
+fn bar(rows: Tally, longest: u64) -> Markup {
+    let parts = [("block", rows.block), ("review", rows.review), ("allow", rows.allow)];
+    let parts = parts.into_iter().filter(|(_, count)| *count > 0);
+    let mut next = 0.0;
+    let parts = parts.map(|(class, count)| {
         // Room is left for parts that are widened to be seen.
         let room = 100.0 - 2.0 * SHORTEST;
         let width = (count as f64 / longest.max(1) as f64 * room).max(SHORTEST);
-        bar.push_str(&format!(
-            "<rect class=\"f-{class}\" x=\"{x:.2}%\" y=\"1\" width=\"{width:.2}%\" height=\"13\"/>"
-        ));
-        x += width;
-    }
-    bar.push_str("</svg>");
-    bar
-}
-
-fn levels(page: &mut String, gathered: &Gathered) {
-    let lines = LEVELS.iter().zip(gathered.levels);
-    let lines: Vec<_> =
-        lines.map(|(level, split)| Line { name: (*level).to_owned(), split }).collect();
-    let caption = "Rows by level of the score <small>bars: BLOCK and REVIEW</small>";
-    chart(page, caption, "Level", &lines, Bars::Doubtful);
-}
-
-fn hops(page: &mut String, gathered: &Gathered) {
-    let exposed = gathered.hops.iter().filter_map(|(hops, split)| Some(((*hops)?, *split)));
-    let lines: Vec<_> = exposed
-        .map(|(hops, split)| {
-            let name = match hops {
-                0 => "0: listed itself, or joined with one that is by common input".to_owned(),
-                1 => "1: direct dealing".to_owned(),
-                hops => hops.to_string(),
-            };
-            Line { name, split }
-        })
-        .collect();
-    let none = gathered.hops.get(&None).copied().unwrap_or_default();
-    let note = format!(
-        "Exposure by hops <small>fewest transfers between the address and a listed one; {} without \
-         any</small>",
-        rows(none.total())
-    );
-    if lines.is_empty() {
-        page.push_str("<p>No row has any exposure.</p>\n");
-        return;
-    }
-    chart(page, &note, "Hops", &lines, Bars::All);
-}
-
-fn parties(page: &mut String, gathered: &Gathered) {
-    let parties = gathered.counts.parties.worst_first();
-    let lines: Vec<_> = parties
-        .iter()
-        .take(MOST_PARTIES)
-        .map(|count| {
-            let party = match count.party.as_str() {
-                "" => "no party named".to_owned(),
-                party => outside(party),
-            };
-            let split = Split { block: count.block, review: count.review, allow: count.allow };
-            Line {
-                name: format!("{party} <span class=\"dim\">{}</span>", outside(&count.list)),
-                split,
+        let x = next;
+        next += width;
+        (class, x, width)
+    });
+    html! {
+        svg class="bar" height="15" aria-hidden="true" {
+            @for (class, x, width) in parts {
+                rect class={ "f-" (class) } x=(format_args!("{x:.2}%")) y="1"
+                    width=(format_args!("{width:.2}%")) height="13" {}
             }
-        })
-        .collect();
-    if lines.is_empty() {
-        page.push_str("<p>No row names a party.</p>\n");
-        return;
+        }
     }
-    let caption =
-        "Exposure by party <small>whom the finding that decided names, worst first</small>";
-    chart(page, caption, "Party and list", &lines, Bars::All);
+}
+
+fn levels(gathered: &Gathered) -> Markup {
+    let lines = LEVELS.iter().zip(gathered.levels);
+    let lines: Vec<_> = lines.map(|(level, rows)| Line { name: html! { (level) }, rows }).collect();
+    let caption = html! { "Rows by level of the score " small { "bars: BLOCK and REVIEW" } };
+    chart(&caption, "Level", &lines, Bars::Doubtful)
+}
+
+fn hops(gathered: &Gathered) -> Markup {
+    let exposed = gathered.hops.iter().filter_map(|(hops, rows)| Some(((*hops)?, *rows)));
+    let lines = exposed.map(|(hops, rows)| Line {
+        name: match hops {
+            0 => html! { "0: listed itself, or joined with one that is by common input" },
+            1 => html! { "1: direct dealing" },
+            hops => html! { (hops) },
+        },
+        rows,
+    });
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return html! { p { "No row has any exposure." } };
+    }
+    let none = gathered.hops.get(&None).copied().unwrap_or_default();
+    let caption = html! {
+        "Exposure by hops "
+        small {
+            "fewest transfers between the address and a listed one; " (rows(none.total()))
+            " without any"
+        }
+    };
+    chart(&caption, "Hops", &lines, Bars::All)
+}
+
+fn parties(gathered: &Gathered) -> Markup {
+    let parties = gathered.counts.parties.worst_first();
+    let lines = parties.iter().take(MOST_PARTIES).map(|count| Line {
+        name: html! {
+            @if count.party.is_empty() { "no party named" } @else { (outside(&count.party)) }
+            " " span class="dim" { (outside(&count.list)) }
+        },
+        rows: count.rows,
+    });
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return html! { p { "No row names a party." } };
+    }
+    let caption = html! {
+        "Exposure by party " small { "whom the finding that decided names, worst first" }
+    };
     let more = parties.len().saturating_sub(MOST_PARTIES);
-    if more > 0 {
-        page.push_str(&format!(
-            "<p class=\"dim\">{} more parties are not shown; the summary has them all.</p>\n",
-            grouped(more as u64)
-        ));
+    html! {
+        (chart(&caption, "Party and list", &lines, Bars::All))
+        @if more > 0 {
+            p class="dim" {
+                (grouped(more as u64)) " more parties are not shown; the summary has them all."
+            }
+        }
     }
 }
 
 /// The rules that decided, statuses, reasons of incompleteness, findings and lists, as tables.
-pub fn tables(page: &mut String, gathered: &Gathered) {
-    let rules = gathered.rules.iter().map(|(rule, split)| {
-        let name = if rule.is_empty() { "none named".to_owned() } else { outside(rule) };
-        Line { name, split: *split }
+pub fn tables(gathered: &Gathered) -> Markup {
+    let rules = gathered.rules.iter().map(|(rule, rows)| Line {
+        name: if rule.is_empty() {
+            html! { "none named" }
+        } else {
+            outside(rule)
+        },
+        rows: *rows,
     });
     let mut rules: Vec<_> = rules.collect();
-    rules.sort_by_key(|line| std::cmp::Reverse((line.split.block, line.split.review)));
-    if !rules.is_empty() {
-        let caption = "Rules that decided <small>bars: BLOCK and REVIEW</small>";
-        chart(page, caption, "Rule", &rules, Bars::Doubtful);
-    }
-    page.push_str("<div class=\"pairs\">\n");
+    rules.sort_by_key(|line| std::cmp::Reverse((line.rows.block, line.rows.review)));
+    let caption = html! { "Rules that decided " small { "bars: BLOCK and REVIEW" } };
     let counts = &gathered.counts;
-    let plain = [
-        ("Statuses", "Status", &counts.statuses),
-        ("Findings that decided", "Finding", &counts.findings),
-        ("Why rows are INCOMPLETE", "Reason", &counts.incomplete),
-        ("Lists of the findings that decided", "List", &counts.lists),
-    ];
-    for (caption, named, counted) in plain {
-        if counted.is_empty() {
-            continue;
+    html! {
+        @if !rules.is_empty() { (chart(&caption, "Rule", &rules, Bars::Doubtful)) }
+        div class="pairs" {
+            (table("Statuses", "Status", &counts.statuses, outside))
+            (table("Findings that decided", "Finding", &counts.findings, outside))
+            (table("Why rows are INCOMPLETE", "Reason", &counts.incomplete, explained))
+            (table("Lists of the findings that decided", "List", &counts.lists, outside))
         }
-        page.push_str(&format!("<div><table>\n<caption>{caption}</caption>\n"));
-        page.push_str(&heading(&[named, "#Rows"]));
-        page.push_str("<tbody>\n");
-        for (name, count) in counted {
-            let name = if named == "Reason" { explained(name) } else { outside(name) };
-            let count = grouped(*count);
-            page.push_str(&format!(
-                "<tr><th scope=\"row\">{name}</th><td class=\"num\">{count}</td></tr>\n"
-            ));
-        }
-        page.push_str("</tbody>\n</table></div>\n");
     }
-    page.push_str("</div>\n");
+}
+
+/// A table of counts; nothing where there are none.
+fn table(
+    caption: &str,
+    named: &str,
+    counts: &BTreeMap<String, u64>,
+    shown: fn(&str) -> Markup,
+) -> Markup {
+    html! {
+        @if !counts.is_empty() { div { table { (count_table(caption, named, counts, shown)) } } }
+    }
+}
+
+/// What stands in a table of counts.
+pub fn count_table(
+    caption: &str,
+    named: &str,
+    counts: &BTreeMap<String, u64>,
+    shown: fn(&str) -> Markup,
+) -> Markup {
+    html! {
+        caption { (caption) }
+        (heading(&[named, "#Rows"]))
+        tbody {
+            @for (name, count) in counts {
+                tr { th scope="row" { (shown(name)) } td class="num" { (grouped(*count)) } }
+            }
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{page_of, small, small_rows};
-use crate::cli::batch::row::ResultRow;
+use super::{line, page_of, small, small_rows};
+use crate::cli::batch::columns::{COLUMNS, Kind};
 
 /// Every element that a page may have.
 const ELEMENTS: [&str; 47] = [
@@ -19,26 +19,11 @@ fn page(evil: &str) -> String {
     for row in &mut rows {
         let path = std::mem::take(&mut row.path);
         let number = row.row;
-        let texts = [
-            &mut row.reference,
-            &mut row.address,
-            &mut row.chain,
-            &mut row.list,
-            &mut row.list_kind,
-            &mut row.party,
-            &mut row.listed_address,
-            &mut row.programs,
-            &mut row.aliases,
-            &mut row.listed_on,
-            &mut row.listed_on_basis,
-            &mut row.rule,
-            &mut row.coverage,
-            &mut row.timing,
-            &mut row.timing_basis,
-            &mut row.snapshot,
-            &mut row.policy,
-        ];
-        texts.into_iter().for_each(|text| evil.clone_into(text));
+        let checked = ["decision", "level", "status", "finding", "reason", "evaluated_at"];
+        let texts = COLUMNS.iter().filter(|column| column.kind == Kind::Text);
+        for column in texts.filter(|column| !checked.contains(&column.name)) {
+            (column.read)(row, evil).unwrap();
+        }
         // Many of them, so that some are folded.
         row.aliases = [evil; 9].join("|");
         match row.reason.strip_prefix("INCOMPLETE ") {
@@ -63,10 +48,6 @@ fn page(evil: &str) -> String {
     }
     let lines: String = rows.iter().map(line).collect();
     page_of(&lines, None, 20).unwrap()
-}
-
-fn line(row: &ResultRow) -> String {
-    serde_json::to_string(row).unwrap() + "\n"
 }
 
 /// The names of the elements of a page, and every attribute's name.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{page_of, small, small_rows};
-use crate::cli::batch::row::{ResultRow, RowDecision};
+use super::{line, page_of, small, small_rows};
+use crate::cli::batch::cells::RowDecision;
+use crate::cli::batch::columns::ResultRow;
 
 #[test]
 fn a_summary_that_contradicts_the_rows() {
@@ -48,7 +49,7 @@ fn a_summary_of_another_form() {
 fn check(number: u64, change: impl Fn(&mut ResultRow), want: &str) {
     let mut rows = small_rows();
     change(&mut rows[number as usize - 1]);
-    let lines: String = rows.iter().map(|row| serde_json::to_string(row).unwrap() + "\n").collect();
+    let lines: String = rows.iter().map(line).collect();
     let said = page_of(&lines, None, 9).unwrap_err();
     assert!(said.contains(want), "{said}");
 }
