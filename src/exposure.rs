@@ -157,7 +157,8 @@ impl Direction {
 
 /// Whether funds moved at the listed key before it was listed. Orders by gravity: what is not known
 /// may have been after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Timing {
     /// When it was surely listed.
     After,
@@ -196,11 +197,7 @@ impl Timing {
 
     /// The name used in policies and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::After => "AFTER",
-            Self::Before => "BEFORE",
-            Self::Unknown => "UNKNOWN",
-        }
+        self.into()
     }
 }
 

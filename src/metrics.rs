@@ -49,7 +49,8 @@ const CODES: [&str; 17] = [
 const CODE_UNKNOWN: usize = 2;
 
 /// Why the server rejected a call or a connection, or cut it off, before a handler answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// No known identity.
     Unauthenticated,
@@ -85,17 +86,7 @@ impl Rejection {
 
     /// Returns the value of the `reason` label.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "unauthenticated",
-            Self::PermissionDenied => "permission_denied",
-            Self::Overloaded => "overloaded",
-            Self::Draining => "draining",
-            Self::Deadline => "deadline",
-            Self::Stalled => "stalled",
-            Self::Handshake => "handshake",
-            Self::Connections => "connections",
-            Self::MessageMemory => "message_memory",
-        }
+        self.into()
     }
 }
 

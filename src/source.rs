@@ -25,7 +25,6 @@
 // Most matches are over events and errors of other crates.
 #![allow(clippy::wildcard_enum_match_arm)]
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
@@ -75,23 +74,31 @@ pub use self::packing::Packing;
 pub use self::report::ParsedFile;
 
 /// A format of list files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Format {
     /// OFAC `SDN_ADVANCED.XML`, `CONS_ADVANCED.XML`: `ofac-advanced`.
     OfacAdvanced,
     /// OFAC `SDN.XML`: `ofac-sdn`.
     OfacSdn,
     /// GraphSense TagPack, YAML: `tagpack`.
+    #[strum(serialize = "tagpack")]
     TagPack,
     /// OpenSanctions FollowTheMoney entities, JSON lines: `opensanctions`.
+    #[strum(serialize = "opensanctions")]
     OpenSanctions,
     /// OpenSanctions `targets.simple.csv`: `opensanctions-csv`.
+    #[strum(serialize = "opensanctions-csv")]
     OpenSanctionsCsv,
     /// Lazaretto's own CSV: `csv`.
     Csv,
     /// Lazaretto's own JSON lines: `jsonl`.
+    #[strum(serialize = "jsonl")]
     JsonLines,
     /// A JSON array of addresses, or of objects that each have one: `json`.
+    #[strum(serialize = "json")]
     JsonArray,
     /// One address per line: `plain`.
     Plain,
@@ -112,23 +119,7 @@ impl Format {
 
     /// The name used in flags and configuration.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OfacAdvanced => "ofac-advanced",
-            Self::OfacSdn => "ofac-sdn",
-            Self::TagPack => "tagpack",
-            Self::OpenSanctions => "opensanctions",
-            Self::OpenSanctionsCsv => "opensanctions-csv",
-            Self::Csv => "csv",
-            Self::JsonLines => "jsonl",
-            Self::JsonArray => "json",
-            Self::Plain => "plain",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Permissions, and access roles as named sets of permissions.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// Permission for a group of methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Permission {
     /// Screen addresses and payments, trace, and read snapshot records.
     Screen,
@@ -52,28 +54,7 @@ impl Permission {
 
     /// Returns the name in configurations and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Screen => "screen",
-            Self::Read => "read",
-            Self::ImportLists => "import-lists",
-            Self::ImportGuardedLists => "import-guarded-lists",
-            Self::ForceGates => "force-gates",
-            Self::DeclareLooks => "declare-looks",
-            Self::RefreshLists => "refresh-lists",
-            Self::SendTransfers => "send-transfers",
-            Self::DeclareCoverage => "declare-coverage",
-            Self::RetractTransfers => "retract-transfers",
-            Self::SettleConflicts => "settle-conflicts",
-            Self::ReloadPolicy => "reload-policy",
-            Self::ComparePolicies => "compare-policies",
-            Self::BackUpStore => "back-up-store",
-        }
-    }
-}
-
-impl fmt::Display for Permission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 
@@ -90,7 +71,10 @@ impl FromStr for Permission {
 }
 
 /// A named set of permissions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum AccessRole {
     /// Screen, and read lists, policies, transfer heads and snapshots.
     Screen,
@@ -103,11 +87,7 @@ pub enum AccessRole {
 impl AccessRole {
     /// Returns the name in configurations and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Screen => "screen",
-            Self::Ingest => "ingest",
-            Self::Admin => "admin",
-        }
+        self.into()
     }
 
     pub fn permissions(self) -> &'static [Permission] {
@@ -125,12 +105,6 @@ impl AccessRole {
             Self::Ingest => &INGEST,
             Self::Admin => &Permission::ALL,
         }
-    }
-}
-
-impl fmt::Display for AccessRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

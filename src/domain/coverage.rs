@@ -325,7 +325,8 @@ impl Replacements {
 }
 
 /// How a conflict was settled. The order is part of the stored form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
     /// Only the first row counts.
     First,
@@ -340,12 +341,7 @@ pub enum Verdict {
 impl Verdict {
     /// The name used in output.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::First => "FIRST",
-            Self::Second => "SECOND",
-            Self::Both => "BOTH",
-            Self::TakenBack => "TAKEN_BACK",
-        }
+        self.into()
     }
 }
 

@@ -80,7 +80,21 @@ impl fmt::Display for ListId {
 }
 
 /// What being on a list means, the strictest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ListKind {
     /// Dealings are prohibited by law (OFAC SDN).
@@ -111,14 +125,7 @@ impl ListKind {
 
     /// The name used in files, flags and the proto: `SANCTIONS`, `ISSUER_FREEZE`, ...
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sanctions => "SANCTIONS",
-            Self::Advisory => "ADVISORY",
-            Self::Seizure => "SEIZURE",
-            Self::IssuerFreeze => "ISSUER_FREEZE",
-            Self::Attribution => "ATTRIBUTION",
-            Self::Service => "SERVICE",
-        }
+        self.into()
     }
 
     /// Returns true if lists of this kind go stale: an authority keeps publishing sanctions and
@@ -144,12 +151,6 @@ impl FromStr for ListKind {
             .into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(&folded))
             .ok_or_else(|| ListKindError(text.chars().take(64).collect()))
-    }
-}
-
-impl fmt::Display for ListKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -195,7 +196,8 @@ pub struct RowFacts {
 }
 
 /// What the first day of a listing period is based on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum StartBasis {
     /// The source dates the address itself.
     AddressDate,
@@ -212,12 +214,7 @@ pub enum StartBasis {
 impl StartBasis {
     /// The name used in files and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AddressDate => "ADDRESS_DATE",
-            Self::FirstSeen => "FIRST_SEEN",
-            Self::PartyDate => "PARTY_DATE",
-            Self::Unknown => "UNKNOWN",
-        }
+        self.into()
     }
 }
 

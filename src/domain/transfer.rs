@@ -192,7 +192,21 @@ impl From<Option<Position>> for Placement {
 
 /// The kind of a movement, for coverage: data sets hold some kinds of a block and lack others. The
 /// order is part of the stored form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum MovementKind {
     /// A transaction's own value in the chain's coin.
     Native,
@@ -209,12 +223,7 @@ impl MovementKind {
 
     /// The name used in flags, configuration and output.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Tokens => "tokens",
-            Self::Internal => "internal",
-            Self::Utxo => "utxo",
-        }
+        self.into()
     }
 
     /// Returns the kinds of transfers on a chain.
@@ -232,12 +241,6 @@ impl MovementKind {
         } else {
             &[Self::Native]
         }
-    }
-}
-
-impl fmt::Display for MovementKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

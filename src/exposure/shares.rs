@@ -11,7 +11,8 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, TxStatus};
 
 /// Why a transfer does not count for exposure. Of several reasons the first holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u8)]
 pub enum NotCounted {
     /// The transaction failed.
@@ -21,6 +22,7 @@ pub enum NotCounted {
     /// The asset is not in the asset table.
     UnvaluedAsset,
     /// Both ends are one key.
+    #[strum(serialize = "SELF")]
     SelfTransfer,
     /// An end is the null address, or absent.
     NullAddress,
@@ -43,15 +45,7 @@ impl NotCounted {
 
     /// The short name that answers carry.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "FAILED",
-            Self::Zero => "ZERO",
-            Self::UnvaluedAsset => "UNVALUED_ASSET",
-            Self::SelfTransfer => "SELF",
-            Self::NullAddress => "NULL_ADDRESS",
-            Self::UnknownCounterparty => "UNKNOWN_COUNTERPARTY",
-            Self::Dust => "DUST",
-        }
+        self.into()
     }
 }
 

@@ -8,7 +8,8 @@ use super::RefreshError;
 use crate::source::{Fault, SourceError};
 
 /// Why a source could not be read or published: the labels of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
     /// The source's firewall refused the request (403).
     Blocked,
@@ -55,20 +56,7 @@ impl Cause {
 
     /// The name of the label.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Blocked => "blocked",
-            Self::NotFound => "not_found",
-            Self::Status => "status",
-            Self::WebPage => "web_page",
-            Self::Truncated => "truncated",
-            Self::Slow => "slow",
-            Self::Unreachable => "unreachable",
-            Self::Redirect => "redirect",
-            Self::TooLarge => "too_large",
-            Self::Format => "format",
-            Self::Refused => "refused",
-            Self::Local => "local",
-        }
+        self.into()
     }
 }
 

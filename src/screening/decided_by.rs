@@ -7,7 +7,20 @@ use super::incomplete::ReasonSubject;
 use super::policy::INCOMPLETE_FLOOR;
 
 /// What a decision rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "lowercase")]
 pub enum DecidedBy {
     /// A finding, or that nothing was found: the decision would be the same were the data complete.
@@ -25,11 +38,7 @@ impl DecidedBy {
 
     /// The name in summaries and metrics.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Findings => "findings",
-            Self::Address => "address",
-            Self::Data => "data",
-        }
+        self.into()
     }
 
     /// What an answer rests on whose deciding rule has the id `rule`, and which is INCOMPLETE for

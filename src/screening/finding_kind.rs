@@ -5,7 +5,8 @@ use jiff::civil::Date;
 use crate::domain::list::{ListingPeriod, Row};
 
 /// What ties an address to a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum FindingKind {
     /// The address itself is listed; on EVM chains the same bytes on any of them.
     Listed,
@@ -38,20 +39,13 @@ impl FindingKind {
 
     /// The name used in policies and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Listed => "LISTED",
-            Self::SameKey => "SAME_KEY",
-            Self::ListedVerbatim => "LISTED_VERBATIM",
-            Self::ReceivedFrom => "RECEIVED_FROM",
-            Self::SentTo => "SENT_TO",
-            Self::HubExposure => "HUB_EXPOSURE",
-            Self::CoSpent => "CO_SPENT",
-        }
+        self.into()
     }
 }
 
 /// Whether a listing counts at the moment asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ListingState {
     Standing,
     /// It counts until its removal is confirmed.
@@ -65,11 +59,7 @@ impl ListingState {
 
     /// The name used in policies and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Standing => "STANDING",
-            Self::RemovalPending => "REMOVAL_PENDING",
-            Self::Removed => "REMOVED",
-        }
+        self.into()
     }
 }
 

@@ -78,7 +78,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What to do, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Decision {
     /// Nothing that the policy minds, on complete data.
     Allow,
@@ -94,11 +95,7 @@ impl Decision {
 
     /// The name used in files and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "ALLOW",
-            Self::Review => "REVIEW",
-            Self::Block => "BLOCK",
-        }
+        self.into()
     }
 }
 

@@ -1,9 +1,8 @@
 //! The compression of a file.
 
-use std::fmt;
-
 /// The compression of a file, detected by its first bytes, never by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Packing {
     /// RFC 1952, `1f 8b`; several members are read one after the other.
     Gzip,
@@ -15,21 +14,10 @@ pub enum Packing {
     Zip,
 }
 
-impl fmt::Display for Packing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Packing {
     /// The name used in errors and reports.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Bzip2 => "bzip2",
-            Self::Zstd => "zstd",
-            Self::Zip => "zip",
-        }
+        self.into()
     }
 
     /// Detects the compression, if any.

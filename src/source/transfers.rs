@@ -55,7 +55,10 @@ pub use self::fields::PlainTimes;
 pub use self::row::RowPlace;
 
 /// A format of transfer files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TransferFormat {
     /// ethereum-etl transactions: `ethereum-transactions`.
     EthereumTransactions,
@@ -83,14 +86,7 @@ impl TransferFormat {
 
     /// The name used in flags.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EthereumTransactions => "ethereum-transactions",
-            Self::EthereumTokenTransfers => "ethereum-token-transfers",
-            Self::EthereumTraces => "ethereum-traces",
-            Self::BitcoinTransactions => "bitcoin-transactions",
-            Self::AwsBitcoinTransactions => "aws-bitcoin-transactions",
-            Self::Own => "own",
-        }
+        self.into()
     }
 
     /// Returns the kinds of movement that a file of the format can hold.
@@ -102,12 +98,6 @@ impl TransferFormat {
             Self::BitcoinTransactions | Self::AwsBitcoinTransactions => &[MovementKind::Utxo],
             Self::Own => &[MovementKind::Native, MovementKind::Tokens, MovementKind::Internal],
         }
-    }
-}
-
-impl fmt::Display for TransferFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Names of the encodings.
 
-use std::fmt;
-
 /// How an address is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Encoding {
     /// 0x and 40 hex digits (EIP-55 where of mixed case).
     Evm,
@@ -20,6 +21,7 @@ pub enum Encoding {
     /// Bech32m of any other witness program (BIP-350).
     Witness,
     /// CashAddr of Bitcoin Cash, of whatever type.
+    #[strum(serialize = "cashaddr")]
     CashAddr,
     /// Bech32 of a Litecoin MWEB stealth address.
     Mweb,
@@ -54,36 +56,6 @@ pub enum Encoding {
 impl Encoding {
     /// Its name: lower case, words joined by `-`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Evm => "evm",
-            Self::P2pkh => "p2pkh",
-            Self::P2sh => "p2sh",
-            Self::P2wpkh => "p2wpkh",
-            Self::P2wsh => "p2wsh",
-            Self::P2tr => "p2tr",
-            Self::Witness => "witness",
-            Self::CashAddr => "cashaddr",
-            Self::Mweb => "mweb",
-            Self::ZcashSapling => "zcash-sapling",
-            Self::ZcashUnified => "zcash-unified",
-            Self::ZcashTex => "zcash-tex",
-            Self::Tron => "tron",
-            Self::TronHex => "tron-hex",
-            Self::Xrp => "xrp",
-            Self::XrpX => "xrp-x",
-            Self::Monero => "monero",
-            Self::MoneroIntegrated => "monero-integrated",
-            Self::MoneroSubaddress => "monero-subaddress",
-            Self::MoneroFeatured => "monero-featured",
-            Self::Solana => "solana",
-            Self::Cosmos => "cosmos",
-            Self::Verbatim => "verbatim",
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }

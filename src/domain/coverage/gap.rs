@@ -62,7 +62,20 @@ impl fmt::Display for Extent {
 }
 
 /// Why a part of a chain is incomplete. The order is part of the stored form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum GapCause {
     /// A row could not be parsed.
     Rejected,
@@ -86,14 +99,7 @@ impl GapCause {
 
     /// The name used in output and the proto.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "REJECTED",
-            Self::Unreadable => "UNREADABLE",
-            Self::Stopped => "STOPPED",
-            Self::Refused => "REFUSED",
-            Self::Unnamed => "UNNAMED",
-            Self::Fork => "FORK",
-        }
+        self.into()
     }
 }
 

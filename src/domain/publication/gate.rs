@@ -2,7 +2,6 @@
 //! Pure.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
@@ -44,7 +43,10 @@ impl Default for Gates {
 }
 
 /// A gate that an operator can override.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Gate {
     /// A publication without rows ([`Refused::Empty`]).
     Empty,
@@ -66,19 +68,7 @@ impl Gate {
 
     /// The name in flags and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Quarantine => "quarantine",
-            Self::Kind => "kind",
-            Self::Older => "older",
-            Self::Shrink => "shrink",
-        }
-    }
-}
-
-impl fmt::Display for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

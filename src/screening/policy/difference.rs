@@ -18,7 +18,8 @@ pub struct SettingDifference {
 }
 
 /// What became of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RuleChange {
     /// Only the new policy has it.
     Added,
@@ -32,12 +33,7 @@ pub enum RuleChange {
 
 impl RuleChange {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Changed => "changed",
-            Self::Moved => "moved",
-        }
+        self.into()
     }
 }
 
