@@ -1,6 +1,7 @@
 //! `policy`: the commands on policies.
 
 pub(super) mod diff;
+pub mod differences;
 pub(super) mod explanation;
 mod file;
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use super::chunk::{Chunk, KeptValue};
 use super::kept_columns::{self, KeepColumns, KeptColumn};
@@ -22,9 +22,6 @@ const CHAIN: &str = "chain";
 
 /// The most bytes of a chunk's rows, but for its last.
 const MAX_BYTES: usize = 1 << 20;
-
-/// The most columns that an error names.
-const NAMED: usize = 40;
 
 /// What a row, a line and a row group may have at most. The file as a whole has no end that would be
 /// too far.
@@ -91,7 +88,7 @@ impl Settings {
         if !table.names().is_empty()
             && let Some(name) = wanted.into_iter().flatten().find(|name| !has(name))
         {
-            return Err(no_column(name, &table));
+            return Err(kept_columns::no_column(name, &table));
         }
         // Rows of JSON may have keys that the first has not.
         let taken = self.address == CHAIN || self.reference.as_deref() == Some(CHAIN);
@@ -127,15 +124,6 @@ fn once(list: &[Column<'_>]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-pub(super) fn no_column(name: &str, table: &Table<'_>) -> anyhow::Error {
-    let names = table.names();
-    let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
-    let more = if names.len() > NAMED { ", ..." } else { "" };
-    // As of a heading that is separated by what it does not tell.
-    let how = if table.is_csv() { " (is it separated otherwise? give --delimiter)" } else { "" };
-    anyhow!("the input has no column {name:?}; it has {}{more}{how}", shown.join(", "))
 }
 
 /// The character that `--delimiter` names.

@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use super::columns::{COLUMNS, is_column};
 use crate::cli::text::escape;
 use crate::source::rows::{Column, MAX_COLUMNS, Table};
+
+/// The most columns that an error names.
+const NAMED: usize = 40;
 
 /// The most columns that come back.
 const MAX_KEPT: usize = MAX_COLUMNS - COLUMNS.len();
@@ -71,7 +74,7 @@ pub fn columns(keep: &KeepColumns, table: &Table<'_>, used: &[&str]) -> Result<V
                 |name: &String| table.names().contains(name) || used.contains(&name.as_str());
             for (place, name) in names.iter().enumerate().filter(|(_, name)| !is_there(name)) {
                 if table.has_headings() {
-                    return Err(super::input::no_column(name, table));
+                    return Err(no_column(name, table));
                 }
                 // Rows of JSON may have keys that the first has not.
                 if !names[..place].contains(name) {
@@ -110,6 +113,15 @@ pub fn names_in_result(columns: &[KeptColumn]) -> Arc<[String]> {
         name
     };
     columns.iter().enumerate().map(name).collect()
+}
+
+pub(super) fn no_column(name: &str, table: &Table<'_>) -> anyhow::Error {
+    let names = table.names();
+    let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    // As of a heading that is separated by what it does not tell.
+    let how = if table.is_csv() { " (is it separated otherwise? give --delimiter)" } else { "" };
+    anyhow!("the input has no column {name:?}; it has {}{more}{how}", shown.join(", "))
 }
 
 #[cfg(test)]

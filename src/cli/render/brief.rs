@@ -225,7 +225,7 @@ fn item(
     };
     let head = style.paint(Colour::Bad, "ERROR");
     text.push_str(&format!("{head}  {}\n", words::asked(address)));
-    sentence(text, &format!("Not screened: {refused}."), style);
+    words::sentence(text, &format!("Not screened: {refused}."), style);
 }
 
 fn answered(
@@ -245,7 +245,7 @@ fn answered(
         "" => "The server gives no reason.",
         reason => reason,
     };
-    sentence(text, reason, style);
+    words::sentence(text, reason, style);
     findings(text, asked, answer, style);
     common_input::cuts(text, answer, &answer.reason, style);
     super::unvalued::lines(text, answer, style);
@@ -280,11 +280,6 @@ pub fn head(
     };
     let decision = screening::decision(decision, style);
     format!("{decision}  score {score} ({}){status}", words::level(level))
-}
-
-/// Adds a sentence, indented and broken at the width of the terminal.
-pub fn sentence(text: &mut String, sentence: &str, style: Style) {
-    text.push_str(&format!("  {}\n", wrapped(&escape(sentence), style.width(), 2, 2)));
 }
 
 /// Adds the nearest path, the other findings, and the evidence where it was asked for.

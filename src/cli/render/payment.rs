@@ -42,7 +42,7 @@ pub fn brief(
         "" => "The server gives no reason.",
         reason => reason,
     };
-    brief::sentence(&mut text, reason, style);
+    words::sentence(&mut text, reason, style);
     if response.effect() != v1::PaymentEffect::Counts {
         wrapped_line(&mut text, 2, "effect", effect_words(response.effect()), style.width());
     }
@@ -188,7 +188,7 @@ fn whole(
         payment_words(heading)
     ));
     if !response.reason.is_empty() {
-        brief::sentence(text, &response.reason, style);
+        words::sentence(text, &response.reason, style);
         text.push('\n');
     }
     if let Some(worst) = response.addresses.get(response.worst_index as usize) {

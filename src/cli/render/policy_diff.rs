@@ -2,7 +2,7 @@
 
 use super::words::{self, count, line, or_dash};
 use crate::cli::batch::text::input_read;
-use crate::cli::policy::diff::{Compared, Differences, Item};
+use crate::cli::policy::differences::{Compared, Differences, Item};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::grouped;

@@ -1,7 +1,7 @@
 //! Answers to screenings: the decision first, then why, then what it rests on.
 
 use super::words::{self, line, or_dash};
-use super::{brief, common_input, decided};
+use super::{common_input, decided};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::client::plain;
 use crate::grpc::v1;
@@ -64,7 +64,7 @@ fn screening(
         words::asked(asked)
     ));
     if !answer.reason.is_empty() {
-        brief::sentence(text, &answer.reason, style);
+        words::sentence(text, &answer.reason, style);
         text.push('\n');
     }
     understood(text, asked, answer.address.as_ref());

@@ -100,7 +100,7 @@ fn kind_table(heads: &[v1::TransferHead], style: Style) -> String {
             };
             table.push([
                 or_dash(&head.chain),
-                movement_kind(kind.kind()).to_owned(),
+                words::movement_kind(kind.kind()).to_owned(),
                 covered(kind),
                 kind.gaps.to_string(),
                 state,
@@ -119,17 +119,6 @@ fn kind_table(heads: &[v1::TransferHead], style: Style) -> String {
         }
     }
     table.to_string()
-}
-
-/// A kind of movement as flags and configuration write it.
-pub fn movement_kind(kind: v1::MovementKind) -> &'static str {
-    match kind {
-        v1::MovementKind::Native => "native",
-        v1::MovementKind::Tokens => "tokens",
-        v1::MovementKind::Internal => "internal",
-        v1::MovementKind::Utxo => "utxo",
-        v1::MovementKind::Unspecified => "unknown",
-    }
 }
 
 fn moment(moment: Option<&pbjson_types::Timestamp>) -> String {
@@ -193,7 +182,7 @@ pub fn gaps(response: &v1::ListTransferGapsResponse) -> String {
         };
         table.push([
             or_dash(&gap.chain),
-            movement_kind(gap.kind()).to_owned(),
+            words::movement_kind(gap.kind()).to_owned(),
             place,
             cause(gap).to_owned(),
             closing(gap),

@@ -2,7 +2,7 @@
 
 use pbjson_types::Timestamp;
 
-use crate::cli::text::{Colour, escape, field, wrapped};
+use crate::cli::text::{Colour, Style, escape, field, wrapped};
 use crate::domain::duration::{self, span};
 use crate::grpc::v1;
 use crate::screening::IncompleteCode;
@@ -50,7 +50,7 @@ pub fn incomplete(code: Option<IncompleteCode>) -> &'static str {
 pub fn whole_kinds(chain: &v1::SnapshotTransfers) -> String {
     let kind = |kind: &v1::SnapshotMovementKind| {
         let whole = if kind.complete { "whole" } else { "NOT WHOLE" };
-        format!("{} {whole}", super::transfers::movement_kind(kind.kind()))
+        format!("{} {whole}", movement_kind(kind.kind()))
     };
     let mut kinds: Vec<_> = chain.kinds.iter().map(kind).collect();
     if !chain.unvalued_asset.is_empty() {
@@ -272,6 +272,22 @@ pub fn version(number_on_list: u64, version: u64) -> String {
 /// A count with its noun.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A kind of movement as flags and configuration write it.
+pub fn movement_kind(kind: v1::MovementKind) -> &'static str {
+    match kind {
+        v1::MovementKind::Native => "native",
+        v1::MovementKind::Tokens => "tokens",
+        v1::MovementKind::Internal => "internal",
+        v1::MovementKind::Utxo => "utxo",
+        v1::MovementKind::Unspecified => "unknown",
+    }
+}
+
+/// Adds a sentence, indented and broken at the width of the terminal.
+pub fn sentence(text: &mut String, sentence: &str, style: Style) {
+    text.push_str(&format!("  {}\n", wrapped(&escape(sentence), style.width(), 2, 2)));
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Numbers the vertices of a diagram: all forms of an address with one key are one vertex.
 
-use super::joins::{joins, listed_address};
 use super::{Vertex, end};
 use crate::grpc::v1;
 
@@ -109,4 +108,18 @@ pub(super) fn ends<'p>(path: &'p v1::ExposurePath, asked: &'p str) -> Option<(&'
             (end(&last.receiver), end(&first.sender))
         }
     })
+}
+
+/// The transactions that join the end of a path with the listed address.
+pub(super) fn joins(path: &v1::ExposurePath) -> &[v1::CommonInputJoin] {
+    let chain = path.common_input_chain.as_ref().filter(|_| path.common_input);
+    chain.map_or(&[], |chain| &chain.joins)
+}
+
+/// The listed address: as it is understood, else as the list has it.
+pub(super) fn listed_address(path: &v1::ExposurePath) -> &str {
+    let listing = path.listing.as_ref();
+    let written = listing.map_or("", |listing| &listing.address);
+    let canonical = listing.map_or("", |listing| &listing.canonical_address);
+    if canonical.is_empty() { written } else { canonical }
 }

@@ -1,7 +1,7 @@
 //! The common-input links from the end of a path to a listed address: transactions of which both are
 //! inputs, an estimate that they have one owner. These move no funds between them.
 
-use super::directory::{Directory, ends};
+use super::directory::{Directory, ends, joins, listed_address};
 use super::{number, place_in_chain};
 use crate::cli::render::words;
 use crate::grpc::v1;
@@ -41,20 +41,6 @@ pub fn joined_path(listing: Option<v1::Listing>, chain: v1::CommonInputChain) ->
         common_input_chain: Some(chain),
         ..Default::default()
     }
-}
-
-/// The transactions that join the end of a path with the listed address.
-pub(super) fn joins(path: &v1::ExposurePath) -> &[v1::CommonInputJoin] {
-    let chain = path.common_input_chain.as_ref().filter(|_| path.common_input);
-    chain.map_or(&[], |chain| &chain.joins)
-}
-
-/// The listed address: as it is understood, else as the list has it.
-pub(super) fn listed_address(path: &v1::ExposurePath) -> &str {
-    let listing = path.listing.as_ref();
-    let written = listing.map_or("", |listing| &listing.address);
-    let canonical = listing.map_or("", |listing| &listing.canonical_address);
-    if canonical.is_empty() { written } else { canonical }
 }
 
 /// The links of a path of the place `asked`, once all paths are entered.

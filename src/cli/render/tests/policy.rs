@@ -2,7 +2,9 @@
 
 use super::{ETHER, answers, check, finding, listing, screening, snapshot, text};
 use crate::cli::batch::summary::InputRead;
-use crate::cli::policy::diff::{ChangedDecision, Compared, Differences, Item, Rule, Setting};
+use crate::cli::policy::differences::{
+    ChangedDecision, Compared, Differences, Item, Rule, Setting,
+};
 use crate::cli::policy::explanation::Explanation;
 use crate::cli::render::{policy, policy_check, policy_diff};
 use crate::cli::text::Style;
