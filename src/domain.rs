@@ -12,6 +12,7 @@ pub mod duration;
 pub mod key_id;
 pub mod list;
 pub mod list_change;
+pub mod lock;
 pub mod packed_key;
 pub mod party_name;
 pub mod publication;

@@ -22,7 +22,7 @@ mod older;
 mod sort;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hashbrown::HashMap;
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ use self::older::unnamed_before;
 use self::sort::{Sorted, Sorting};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Gap, Settlement};
+use crate::domain::lock::Recover;
 use crate::domain::transfer::{Identity, Transfer};
 use crate::store::{Append, Clock, Retract, Store, StoreError, Tops};
 
@@ -139,14 +140,14 @@ impl Ingestor {
 
     /// Retracts rows of a chain. Rows stored later are unaffected, even equal ones.
     pub fn retract(&self, retract: &Retract<'_>) -> Result<Retraction, StoreError> {
-        let mut memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.shared.index.lock().recover();
         let (retracted, record) = self.shared.store.retract_transfers(retract)?;
         memory.last_blocks = LastBlocks::default();
         Ok(Retraction { retracted, record })
     }
 
     pub fn settle_conflict(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
-        let _memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let _memory = self.shared.index.lock().recover();
         self.shared.store.settle_conflict(number, settlement)
     }
 
@@ -244,7 +245,7 @@ impl Session {
 
     fn store_waiting(&mut self, is_over: bool) -> Result<Appended, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let mut memory = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = shared.index.lock().recover();
         let IndexState { index, last_blocks } = &mut *memory;
         let batch = std::mem::take(&mut self.waiting);
         let covered_blocks = std::mem::take(&mut self.covered_blocks);

@@ -21,9 +21,10 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
+use crate::domain::lock::Recover;
 use crate::domain::publication::{
     BackfillRefused, Refused, SourceFingerprint, is_understood_as_published, removal_due,
 };
@@ -413,7 +414,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// Ignores lock poisoning: no guarded value is ever left half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().recover()
 }
 
 /// The directory of downloads.

@@ -79,7 +79,7 @@ use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 pub use changes::{ChangePage, Changes, StoredChange};
 use database::{Database, Tree};
@@ -88,6 +88,8 @@ pub use labels::{LabelChunks, StoredLabels};
 pub use looks::ListAge;
 pub use open::Reopening;
 use open::open_with_retry;
+
+use crate::domain::lock::Recover;
 pub use superseded::PastState;
 pub use transfers::{Append, Clock, Replaced, Retract, Tops};
 pub use verify::{OpaqueRecord, RecordCheck, Verified, verify_backup};
@@ -186,7 +188,7 @@ impl Store {
     }
 
     fn failure(&self) -> MutexGuard<'_, Option<String>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failure.lock().recover()
     }
 
     /// Records why changes are refused from now on.
@@ -196,7 +198,7 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
         // A writer that panicked left `broken` set.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().recover()
     }
 
     /// Makes everything written so far durable.

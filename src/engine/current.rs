@@ -1,13 +1,14 @@
 //! The current snapshot, and how it is replaced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwapOption;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::domain::list::ListState;
+use crate::domain::lock::Recover;
 use crate::refresh::NotStored;
 use crate::screening::categories::Categories;
 use crate::screening::coverage::ExposureState;
@@ -121,7 +122,7 @@ impl CurrentSnapshot {
     }
 
     fn inputs(&self) -> MutexGuard<'_, SnapshotInputs> {
-        self.inputs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inputs.lock().recover()
     }
 
     /// Stores the policy files, so that their versions can be looked up later.

@@ -1,7 +1,7 @@
 //! Finds the publication of a list that was in force on a past day.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::{Engine, EngineError};
 use crate::domain::list::{KnownOrigin, KnownPublication, ListId, ListVersion, Provenance, begin};
+use crate::domain::lock::Recover;
 use crate::domain::publication::known_publications;
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
@@ -66,7 +67,7 @@ impl Engine {
 
     /// Returns the publications of a list up to its version `last`.
     fn history(&self, id: &ListId, last: u64) -> Result<Arc<[PastPublication]>, EngineError> {
-        let histories = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        let histories = || self.histories.lock().recover();
         if let Some((of, known)) = histories().get(id)
             && *of == last
         {

@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::types::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{DeclaredCheck, ListId, ListKind, Provenance, ReadList, begin};
+use crate::domain::lock::Recover;
 use crate::domain::publication::{Force, Gate, Refused};
 use crate::refresh::{ImportOptions, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
@@ -32,7 +33,7 @@ pub struct Upload {
 }
 
 fn lock(uploading: &Uploading) -> MutexGuard<'_, HashMap<Arc<str>, u64>> {
-    uploading.lock().unwrap_or_else(PoisonError::into_inner)
+    uploading.lock().recover()
 }
 
 impl Upload {

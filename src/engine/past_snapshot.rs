@@ -4,12 +4,13 @@
 //! checks of the lists' sources. Rows come from the store, which keeps superseded ones. Exposure is the
 //! current one: it is used if lists and transfers have not changed, and is reported as missing otherwise.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DEFAULT_MAX_AGE, Engine, EngineError, internal};
 use crate::domain::list::{ListCheck, ListState, begin};
+use crate::domain::lock::Recover;
 use crate::domain::publication::listed_digest;
 use crate::screening::NotKept;
 use crate::screening::coverage::ExposureState;
@@ -37,7 +38,7 @@ pub(super) struct PastSnapshotCache(Mutex<Vec<PastSnapshot>>);
 impl PastSnapshotCache {
     /// Locks the cache, also while a snapshot is rebuilt: one at a time.
     fn lock(&self) -> MutexGuard<'_, Vec<PastSnapshot>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().recover()
     }
 }
 

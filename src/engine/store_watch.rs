@@ -1,11 +1,12 @@
 //! The store watch: detects that the store refuses changes or that its files are gone, and reopens it
 //! once there is room. Logs when a condition begins and when it ends.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{Engine, EngineError};
+use crate::domain::lock::Recover;
 use crate::refresh::Stop;
 use crate::store::{Reopening, Store, StoreError};
 
@@ -156,6 +157,6 @@ impl Engine {
     }
 
     fn lock_misplaced(&self) -> MutexGuard<'_, Option<String>> {
-        self.misplaced.lock().unwrap_or_else(PoisonError::into_inner)
+        self.misplaced.lock().recover()
     }
 }

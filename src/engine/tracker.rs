@@ -10,14 +10,13 @@ pub(super) mod terms;
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
-};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, TryLockError};
 
 use super::EngineError;
 use super::current::{Basis, CurrentSnapshot};
 use crate::config::ExposureSettings;
 use crate::domain::coverage::TransferState;
+use crate::domain::lock::Recover;
 use crate::domain::transfer::Transfer;
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
@@ -144,7 +143,7 @@ impl Tracker {
             work = self.work();
         }
         while !work.is_stopping() && !work.has_work() {
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            work = self.wake.wait(work).recover();
         }
         // Finish pending work before stopping, so that a restart finds current labels; but do not
         // load the graph for it.
@@ -236,7 +235,7 @@ impl Tracker {
             return;
         }
         while work.is_full(MAX_WAITING) {
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            work = self.wake.wait(work).recover();
         }
         if work.failed().is_none() {
             work.append(first_row, rows, is_bulk);
@@ -283,7 +282,7 @@ impl Tracker {
         work.label_now();
         self.wake.notify_all();
         while !work.is_stopping() && !work.is_idle() {
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            work = self.wake.wait(work).recover();
         }
         match work.failed() {
             Some(why) => Err(EngineError::Exposure(why.to_string())),
@@ -310,7 +309,7 @@ impl Tracker {
 
     /// Locks the graph for reading; `None` until the stored transfers are loaded.
     pub(super) fn world(&self) -> RwLockReadGuard<'_, Option<World>> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner)
+        self.world.read().recover()
     }
 
     /// Like [`Tracker::world`], but returns `None` instead of waiting for the tracker.
@@ -327,11 +326,11 @@ impl Tracker {
     }
 
     fn world_mut(&self) -> std::sync::RwLockWriteGuard<'_, Option<World>> {
-        self.world.write().unwrap_or_else(PoisonError::into_inner)
+        self.world.write().recover()
     }
 
     fn work(&self) -> MutexGuard<'_, PendingWork> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.work.lock().recover()
     }
 
     fn world_settings(&self) -> Settings {

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::status::Refusal;
 use crate::config::Limits;
+use crate::domain::lock::Recover;
 use crate::metrics::{Metrics, Rejection};
 
 /// The configuration's keys of the two limits.
@@ -113,7 +114,7 @@ impl Holder {
     }
 
     fn reader(&self) -> MutexGuard<'_, Reader> {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reader.lock().recover()
     }
 
     /// Ends the call because `limit` was reached.
@@ -171,7 +172,7 @@ impl Budget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock().recover()
     }
 
     /// Makes a charge hold `bytes`.

@@ -1,6 +1,6 @@
 //! Status of a source, and the stop signal of the schedule.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::cause::Cause;
 use super::lock;
 use crate::domain::list::FileReport;
+use crate::domain::lock::Recover;
 
 /// Status of a configured source since the program started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +94,6 @@ impl Stop {
     pub fn wait(&self, time: Duration) -> bool {
         let unset = |set: &mut bool| !*set;
         let waited = self.changed.wait_timeout_while(lock(&self.set), time, unset);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        *waited.recover().0
     }
 }

@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use tempfile::TempDir;
 
 use super::StoreError;
+
+use crate::domain::lock::Recover;
 
 /// The trees that stay open.
 pub(super) const NAMES: [&str; 11] = [
@@ -67,7 +69,7 @@ impl Database {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Option<Open>> {
-        self.open.read().unwrap_or_else(PoisonError::into_inner)
+        self.open.read().recover()
     }
 
     /// Calls `ask` with the open database; fails while it is closed.
@@ -102,7 +104,7 @@ impl Database {
         &self,
         open: impl FnOnce() -> Result<Open, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut gate = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gate = self.open.write().recover();
         drop(gate.take());
         *gate = Some(open()?);
         Ok(())

@@ -12,11 +12,11 @@
 //! batch and so is whole or absent; it goes with the base that it follows. What no manifest leads
 //! to is removed on opening.
 
-use std::sync::PoisonError;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, pieces, value};
+
+use crate::domain::lock::Recover;
 
 const TREE: &str = "labels";
 const MANIFEST: &[u8] = b"m";
@@ -73,7 +73,7 @@ impl Store {
         meta: &[u8],
         chunks: impl Iterator<Item = Vec<u8>>,
     ) -> Result<(), StoreError> {
-        let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writer = self.label_writer.lock().recover();
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
@@ -125,7 +125,7 @@ impl Store {
         if deltas.is_empty() {
             return Ok(());
         }
-        let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writer = self.label_writer.lock().recover();
         let place = || {
             let generation = self.manifest()?.ok_or(StoreError::NoLabels)?.generation;
             Ok((generation, self.last_delta(generation)?.map_or(0, |last| last + 1)))
@@ -145,7 +145,7 @@ impl Store {
 
     /// Returns the current labels, if any.
     pub fn labels(&self) -> Result<Option<StoredLabels<'_>>, StoreError> {
-        let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writer = self.label_writer.lock().recover();
         let Some(Manifest { generation, chunks, meta }) = self.manifest()? else {
             return Ok(None);
         };

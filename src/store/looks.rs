@@ -12,7 +12,7 @@
 //! after any number of checks is in one chunk.
 
 use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, value};
 use crate::domain::list::{ListCheck, ListId};
+use crate::domain::lock::Recover;
 
 const CHUNK: usize = 1000;
 
@@ -151,7 +152,7 @@ impl Store {
     }
 
     fn check_log(&self) -> MutexGuard<'_, CheckLog> {
-        self.check_log.lock().unwrap_or_else(PoisonError::into_inner)
+        self.check_log.lock().recover()
     }
 
     /// Writes a check unless it equals the last one. Returns the log to keep ([`Store::adopt_check_log`])

@@ -2,10 +2,11 @@
 //! use these.
 
 use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use super::Store;
 use crate::domain::list::ListId;
+use crate::domain::lock::Recover;
 
 /// The versions of each list that were ever current, ascending.
 pub(super) type Numbers = BTreeMap<ListId, Vec<u64>>;
@@ -25,6 +26,6 @@ impl Store {
     }
 
     pub(super) fn numbers(&self) -> MutexGuard<'_, Numbers> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.numbers.lock().recover()
     }
 }

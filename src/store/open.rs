@@ -11,13 +11,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, RwLock, TryLockError};
 
 use super::database::{Database, Fallback, Open, Tree};
 use super::files::{PAUSE, TRIES};
 use super::{
     Store, StoreError, Writer, backup, check_schema, files, heads, make_private, transfers,
 };
+
+use crate::domain::lock::Recover;
 
 /// Attempts to lock the database on reopening: some five seconds, for readers that have not ended
 /// yet.
@@ -198,7 +200,7 @@ impl Store {
         if self.refusal().is_none() {
             return Ok(Reopening::NotNeeded);
         }
-        let _labels = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _labels = self.label_writer.lock().recover();
         let mut writer = self.lock();
         let is_busy = self.pins.are_held();
         if is_busy || self.misplaced().is_some() || files::check_space(&self.dir, true).is_err() {
@@ -213,7 +215,7 @@ impl Store {
             return Ok(Reopening::NotYet);
         }
         self.segment_file.open_again()?;
-        self.segment_cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.segment_cache.lock().recover().clear();
         self.recover_all().inspect_err(|error| self.fail(error.to_string()))?;
         *writer = Writer::default();
         *self.failure() = None;

@@ -42,7 +42,7 @@ mod read;
 mod recover;
 mod retract;
 
-use std::sync::{Arc, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, RwLockReadGuard};
 
 use self::change::Change;
 use self::head::HeadForm;
@@ -51,6 +51,7 @@ use super::heads::Ledger;
 use super::{Store, StoreError, pieces, value};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{RetractionRecord, Settlement};
+use crate::domain::lock::Recover;
 use crate::domain::transfer::{MAX_HEIGHT, Movement, Transfer, TransferError};
 
 pub use self::change::{Append, Replaced};
@@ -124,7 +125,7 @@ impl Store {
     }
 
     fn log(&self) -> RwLockReadGuard<'_, Log> {
-        self.log.read().unwrap_or_else(PoisonError::into_inner)
+        self.log.read().recover()
     }
 
     /// Returns the number of changes and rows.
@@ -189,7 +190,7 @@ impl Store {
         self.sync()?;
         self.write_heads()?;
 
-        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.write().recover();
         let kept = log.segments.len() - small.len();
         log.segments.truncate(kept);
         for (first_row, header) in headers {

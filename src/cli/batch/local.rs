@@ -1,7 +1,7 @@
 //! Answers chunks with the engine of this process ([`crate::grpc::local`]), on several threads.
 
+use std::sync::Mutex;
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use super::columns::ResultRow;
 use super::compression::Compression;
 use super::form::RowForm;
 use crate::domain::chain::Chain;
+use crate::domain::lock::Recover;
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
@@ -65,7 +66,7 @@ pub fn work(
 ) -> Result<()> {
     loop {
         // A thread that panicked with the lock left the queue whole.
-        let mut waiting = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = chunks.lock().recover();
         let next = runtime.block_on(async {
             tokio::select! {
                 biased;

@@ -6,7 +6,7 @@ mod leaf;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -25,6 +25,7 @@ use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::TlsFiles;
+use crate::domain::lock::Recover;
 use crate::grpc::access::ClientCertificate;
 
 /// How long a changed file waits to be read.
@@ -166,7 +167,7 @@ impl Tls {
             Ok(contents) => contents.digest(),
             Err(error) => Sha256::digest(error.to_string()).into(),
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().recover();
         let now = now();
         if seen.digest == found && seen.again_at.is_none_or(|at| now < at) {
             return;

@@ -8,9 +8,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::super::{StoreError, files};
+
+use crate::domain::lock::Recover;
 
 /// The file, open for as long as the store is.
 pub(in crate::store) struct SegmentFile {
@@ -61,7 +63,7 @@ impl SegmentFile {
 
     pub(in crate::store) fn open_again(&self) -> Result<(), StoreError> {
         let opened = open(&self.path).map_err(|source| self.failed(source))?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        *self.file.lock().recover() = opened;
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl SegmentFile {
 
     fn lock(&self) -> MutexGuard<'_, Opened> {
         // Every use seeks first.
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.lock().recover()
     }
 
     fn failed(&self, source: io::Error) -> StoreError {

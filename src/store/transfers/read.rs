@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::super::{Store, StoreError, pieces};
 use super::head::Span;
@@ -10,6 +10,7 @@ use super::log::{self, Segment};
 use super::{Clock, Tops, codec, segment_key};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::TransferState;
+use crate::domain::lock::Recover;
 use crate::domain::transfer::Transfer;
 
 /// The capacity of the cache, in segments of 4,096 rows of some 300 bytes each.
@@ -148,7 +149,7 @@ impl Store {
     }
 
     fn unpack_cached(&self, segment: &Segment) -> Result<Arc<Vec<Transfer>>, StoreError> {
-        let kept = || self.segment_cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.segment_cache.lock().recover();
         let known = kept().find(segment.id);
         if let Some(rows) = known {
             return Ok(rows);

@@ -1,13 +1,14 @@
 //! Reads the directory of transfers on opening, and removes leftovers of killed changes. Reads no
 //! segment, so the cost depends on the number of segments only.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::super::{Store, StoreError, value};
 use super::head::{HeadForm, HeadForm2, Tops};
 use super::log::{self, ConflictForm, Header, Log, ReplacementsForm, RetractionForm};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainState, TransferState};
+use crate::domain::lock::Recover;
 
 const TREE: &str = "transfers";
 
@@ -142,7 +143,7 @@ impl Store {
         }
         let log = directory.finish()?;
         self.remove_leftovers(&log)?;
-        *self.log.write().unwrap_or_else(PoisonError::into_inner) = log;
+        *self.log.write().recover() = log;
         Ok(())
     }
 
