@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
+use data_encoding::HEXLOWER;
+
 use crate::domain::digits::grouped;
 use crate::source::is_hostile;
 use crate::source::rows::LineCounts;
 
 /// Bytes in lower-case hex.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes.as_ref())
 }
 
 /// What became of the lines of a text.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use ripemd::Ripemd160;
 use sha2::{Digest, Sha256};
 
@@ -227,7 +228,7 @@ fn parse(text: &str) -> Option<KeyId> {
 }
 
 fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    write!(f, "{}", HEXLOWER.encode_display(bytes))
 }
 
 fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
@@ -238,21 +239,8 @@ fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
 
 /// Decodes lower-case hex of exactly the length of `out`.
 fn unhex_into(hex: &str, out: &mut [u8]) -> Option<()> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    if pairs.len() != out.len() {
-        return None;
-    }
-    for (out, [high, low]) in out.iter_mut().zip(pairs) {
-        *out = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(())
+    let fits = hex.len() == 2 * out.len();
+    fits.then(|| HEXLOWER.decode_mut(hex.as_bytes(), out).ok()).flatten().map(drop)
 }
 
 #[cfg(test)]

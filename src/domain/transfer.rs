@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 pub use ethnum::U256 as Amount;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ impl fmt::Display for Holder {
         match self {
             Self::Evm(bytes) => {
                 f.write_str("0x")?;
-                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                write!(f, "{}", HEXLOWER.encode_display(bytes))
             }
             Self::Other(text) => f.write_str(text),
         }
@@ -131,7 +132,7 @@ pub enum TxId {
 impl fmt::Display for TxId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hash(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Hash(bytes) => write!(f, "{}", HEXLOWER.encode_display(bytes)),
             Self::Text(text) => f.write_str(text),
         }
     }

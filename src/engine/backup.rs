@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::TryLockError;
 use std::time::Instant;
 
+use data_encoding::HEXLOWER;
+
 use super::{Engine, EngineError};
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::SnapshotRecord;
@@ -52,7 +54,7 @@ pub fn check_named_record(named: OpaqueRecord<'_>) -> Result<(), String> {
         OpaqueRecord::Policy(version, stored) => {
             let text = std::str::from_utf8(stored).map_err(|error| error.to_string())?;
             let digest = Policy::digest_of(text);
-            let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            let short = HEXLOWER.encode(&digest[..8]);
             match version.rsplit_once('@') {
                 Some((_, told)) if told == short => Ok(()),
                 _ => Err("its content does not match its version".to_owned()),

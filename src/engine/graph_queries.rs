@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::joins::Joins;
@@ -418,10 +419,7 @@ pub(super) fn holders(keys: &[PackedKey]) -> Vec<Holder> {
             0 => Holder::Evm(bytes),
             1 => Holder::Other(KeyId::PublicKeyHash(bytes).to_string().into()),
             2 => Holder::Other(KeyId::ScriptHash(bytes).to_string().into()),
-            _ => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Holder::Other(format!("key:{hex}").into())
-            }
+            _ => Holder::Other(format!("key:{}", HEXLOWER.encode_display(&bytes)).into()),
         }
     };
     keys.iter().take(MOST_STOPS).map(holder).collect()

@@ -8,10 +8,10 @@ mod source;
 pub mod trace;
 pub mod transfer;
 
-pub use source::source_listing;
-
+use data_encoding::HEXLOWER;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+pub use source::source_listing;
 
 use super::v1;
 use crate::domain::address::Address;
@@ -56,7 +56,7 @@ pub fn day(date: Option<Date>) -> String {
 
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// Where a version came from: the origin and its name.

@@ -1,5 +1,7 @@
 //! Page sizes and tokens. A token is opaque to clients: the hex of the position to continue from.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 use super::convert::hex;
 use super::status::{Refusal, invalid_field};
 
@@ -38,13 +40,10 @@ pub fn decode_token(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
 
 /// The bytes of a token in hex, at most so many; `None` where it is no such text.
 pub fn bytes(token: &str, most: usize) -> Option<Vec<u8>> {
-    let (pairs, rest) = token.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() > most {
+    if token.len() > 2 * most {
         return None;
     }
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
-    pairs.iter().map(byte).collect()
+    HEXLOWER_PERMISSIVE.decode(token.as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Metrics of the engine, read at each scrape: lists, sources, transfers, labels, store, policies.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::text::{Kind, Text};
@@ -88,7 +89,7 @@ fn contents(engine: &Engine, lists: &[ListOverview], text: &mut Text) {
     for list in lists {
         let Some(loaded) = &list.loaded else { continue };
         let ListVersion { version, digest, .. } = &loaded.state().version;
-        let (version, digest) = (version.to_string(), hex(digest));
+        let (version, digest) = (version.to_string(), HEXLOWER.encode(digest));
         let labels = [
             ("list", list.id.as_str()),
             ("kind", loaded.kind().as_str()),
@@ -237,8 +238,4 @@ fn policies(engine: &Engine, text: &mut Text) {
     for (live, shadow, count) in &policies.shadow_counts {
         text.sample(&[("live", live.as_str()), ("shadow", shadow.as_str())], count);
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

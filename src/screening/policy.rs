@@ -20,6 +20,7 @@ pub(super) mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use data_encoding::HEXLOWER;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
@@ -70,11 +71,7 @@ static BUILT_IN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 
 /// How answers name a policy of that name and digest.
 fn name_of(name: &str, digest: &[u8; 32]) -> String {
-    format!("{name}@{}", hex(&digest[..8]))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{name}@{}", HEXLOWER.encode_display(&digest[..8]))
 }
 
 /// What to do, from best to worst.
@@ -248,7 +245,7 @@ impl Policy {
 
     /// The same in hex.
     pub fn digest_hex(&self) -> String {
-        hex(&self.digest)
+        HEXLOWER.encode(&self.digest)
     }
 
     pub fn text(&self) -> &str {

@@ -1,5 +1,7 @@
 //! TRON accounts in hex: 41 and 40 hex digits, as nodes print them. The canonical form is base58.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 use super::{Address, Checksum, Encoding, ParseAttempt, base58};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
@@ -14,12 +16,8 @@ pub(super) fn parse_hex(input: &str) -> ParseAttempt<'_> {
         return Ok(None);
     };
     let mut hash = [0; 20];
-    for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().as_chunks::<2>().0) {
-        let [Some(high), Some(low)] = pair.map(|digit| char::from(digit).to_digit(16)) else {
-            return Ok(None);
-        };
-        // Two hex digits make a byte.
-        *byte = (high << 4 | low) as u8;
+    if HEXLOWER_PERMISSIVE.decode_mut(digits.as_bytes(), &mut hash).is_err() {
+        return Ok(None);
     }
     let canonical = base58::encode(&[VERSION], &hash);
     let key = KeyId::Evm(hash);
@@ -29,6 +27,5 @@ pub(super) fn parse_hex(input: &str) -> ParseAttempt<'_> {
 
 /// The hex form of an account.
 pub(super) fn hex(hash: &[u8; 20]) -> String {
-    let digits = hash.iter().map(|byte| format!("{byte:02x}"));
-    std::iter::once("41".to_owned()).chain(digits).collect()
+    format!("41{}", HEXLOWER.encode_display(hash))
 }

@@ -1,6 +1,8 @@
 //! Zcash forms in bech32 and bech32m: Sapling (protocol specification, 5.6.3.1), unified addresses
 //! (ZIP-316) and TEX (ZIP-320). Transparent addresses are base58check.
 
+use data_encoding::HEXLOWER;
+
 use ::bech32::Hrp;
 
 use super::bech32::{Decoded, Variant};
@@ -99,7 +101,7 @@ fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, EncodingError> 
 
 /// A receiver of an unknown kind may be listed too, in another unified address.
 fn unknown_receiver(typecode: u64, receiver: &[u8]) -> KeyId {
-    let hex: String = receiver.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = HEXLOWER.encode(receiver);
     KeyId::Verbatim(format!("zcash-receiver:{typecode}:{hex}").into())
 }
 

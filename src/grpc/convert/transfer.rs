@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 use super::{hex, v1};
 use crate::domain::address::Address;
 use crate::domain::asset::AssetTable;
@@ -216,16 +218,10 @@ fn from_partial_position(partial: v1::PartialPosition) -> Result<PartialPosition
 
 /// 32 bytes in hex, with or without `0x`.
 pub fn from_hash(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let digits = digits.as_bytes().as_array::<64>()?;
     let mut hash = [0; 32];
-    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-        *byte = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
-    }
+    HEXLOWER_PERMISSIVE.decode_mut(digits, &mut hash).ok()?;
     Some(hash)
 }
 

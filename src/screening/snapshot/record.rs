@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -227,7 +228,7 @@ impl SnapshotRecord {
 
 /// The short name of what is stored: the first 8 bytes of its SHA-256, in hex.
 fn short_name(stored: &[u8]) -> String {
-    Sha256::digest(stored)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(stored)[..8])
 }
 
 pub(super) fn record_of(

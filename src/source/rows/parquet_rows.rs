@@ -8,6 +8,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use parquet::basic::{Compression, LogicalType, TimeUnit};
 use parquet::data_type::{ByteArray, Decimal};
 use parquet::errors::ParquetError;
@@ -248,7 +249,7 @@ fn bytes(value: &ByteArray) -> String {
     let data = value.data();
     match std::str::from_utf8(data) {
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => text.to_owned(),
-        _ => data.iter().fold("0x".to_owned(), |hex, byte| hex + &format!("{byte:02x}")),
+        _ => format!("0x{}", HEXLOWER.encode_display(data)),
     }
 }
 

@@ -22,6 +22,7 @@
 
 use std::io::{self, Read, Write};
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
@@ -173,7 +174,7 @@ impl<W: Write> Writer<W> {
         let counts = [entries.to_be_bytes(), segment_bytes.to_be_bytes()].concat();
         self.frame(END, &[&counts[..], &digest].concat())?;
         self.out.flush().map_err(BackupError::Write)?;
-        let sha256 = hex(&self.digest.finalize());
+        let sha256 = HEXLOWER.encode(&self.digest.finalize());
         Ok(Size { bytes: self.position, entries, segment_bytes, sha256 })
     }
 }
@@ -331,7 +332,7 @@ impl<R: Read> Reader<R> {
             return Err(BackupError::damaged(start, "the digest of all data before it is wrong"));
         }
         let bytes = self.position;
-        let sha256 = hex(&self.digest.clone().finalize());
+        let sha256 = HEXLOWER.encode(&self.digest.clone().finalize());
         if self.fill(&mut [0])? > 0 {
             return Err(BackupError::damaged(bytes, "something follows the end of the backup"));
         }
@@ -429,8 +430,4 @@ fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (value, after) = after.split_at_checked(value)?;
     *rest = after;
     Some((key, value))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::change::Change;
@@ -313,7 +314,7 @@ fn remove_coverage(head: &mut ChainState, found: &RetractionScan) {
 }
 
 fn no_block(hash: &[u8; 32]) -> StoreError {
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = HEXLOWER.encode(hash);
     let what = format!("no stored transfer of the chain stands in block {hex}");
     StoreError::Heights { field: "block_hash", what }
 }
