@@ -63,8 +63,7 @@ const SETTINGS: &str = "Settings";
 /// The options of every command.
 #[derive(Debug, Default, Args)]
 struct Global {
-    /// The folder of the store [env: LAZARETTO_DATA_DIR]
-    #[arg(long, global = true, value_name = "DIR", help_heading = SETTINGS)]
+    #[arg(long, global = true, value_name = "DIR", help_heading = SETTINGS, help = crate::config::help("data_dir"))]
     data_dir: Option<PathBuf>,
     /// Ask this server (http:// or https://HOST:PORT) instead of the one on the data directory
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]

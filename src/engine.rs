@@ -157,12 +157,11 @@ impl Engine {
     /// Opens the store, loads the starter lists where nothing newer is stored, and publishes the first
     /// snapshot.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
-        let paths = [config.policy.clone(), config.shadow_policy.clone()];
         remove_leftovers(&config.data_dir);
         // Open the store first: if a server holds it, the command becomes a client and needs no
         // policy file.
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
-        let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
+        let policies = Policies::open(config, clock())?;
         let current = Arc::new(CurrentSnapshot {
             snapshot: ArcSwapOption::empty(),
             changed: watch::Sender::new(()),

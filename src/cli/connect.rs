@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use super::{Global, clock, endpoint};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::grpc;
 use crate::grpc::client::{CallError, Client};
 
@@ -63,7 +63,7 @@ pub async fn reach(global: &Global) -> Result<Backend> {
         match Engine::open(&config, Arc::new(clock::now)) {
             Ok(engine) => return Ok(Backend::Held(engine)),
             Err(error) if error.is_locked() => {}
-            Err(error) => return Err(error).with_context(|| opening_context(&config.data_dir)),
+            Err(error) => return Err(opening_failed(error, &config.data_dir)),
         }
         match running(global, &config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
@@ -96,6 +96,14 @@ pub async fn retry_while_loading<T>(
             outcome => return outcome,
         }
     }
+}
+
+/// The error of opening the engine. One of a policy file names the file, and its key.
+pub fn opening_failed(error: EngineError, data_dir: &Path) -> anyhow::Error {
+    if matches!(error, EngineError::Policy(_)) {
+        return error.into();
+    }
+    anyhow::Error::new(error).context(opening_context(data_dir))
 }
 
 pub fn opening_context(data_dir: &Path) -> String {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{Global, clock, connect, endpoint};
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, help};
 use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::serve::accept::Listener;
@@ -28,17 +28,13 @@ const LAST: Duration = Duration::from_secs(3);
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where to listen [env: LAZARETTO_LISTEN] [default: 127.0.0.1:50551]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", help = help("listen"))]
     listen: Option<String>,
-    /// Contact no source
-    #[arg(long)]
+    #[arg(long, help = help("offline"))]
     offline: bool,
-    /// For trials only: let stale lists give ALLOW
-    #[arg(long)]
+    #[arg(long, help = help("allow_stale"))]
     allow_stale: bool,
-    /// Beyond this machine without identities: let every client do everything
-    #[arg(long)]
+    #[arg(long, help = help("allow_anonymous"))]
     allow_anonymous: bool,
 }
 
@@ -88,9 +84,7 @@ async fn serve(config: &Config) -> Result<()> {
     let engine = match Engine::open(config, Arc::new(clock::now)) {
         Ok(engine) => engine,
         Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
-        Err(error) => {
-            return Err(error).with_context(|| connect::opening_context(&config.data_dir));
-        }
+        Err(error) => return Err(connect::opening_failed(error, &config.data_dir)),
     };
     let listener = TcpListener::bind(config.listen)
         .await

@@ -1,27 +1,16 @@
-//! The settings of exposure: hops, hubs, clusters, categories, requirements by chain, and assets.
+//! The settings of exposure by chain and asset, and what labels depend on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::layers::Setting;
-use super::origin::{Origin, Problem};
-use super::raw_value::RawValue;
+use super::settings::{Name, Named, Reading, table};
+use super::values::{Given, Kind, duration, integer, parsed, string};
 use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, MovementKind};
 use crate::exposure::{DEFAULT_CLUSTER_LIMIT, DEFAULT_HOPS, MAX_HOPS};
-
-/// The keys of `exposure`, in the order of the example file.
-pub const KEYS: [&str; 5] =
-    ["max_hops", "hub_limit", "cluster_limit", "service_categories", "risk_categories"];
-
-/// The keys of a chain.
-pub const CHAIN_KEYS: [&str; 3] = ["required", "max_age", "common_input"];
-
-/// The keys of an asset.
-pub const ASSET_KEYS: [&str; 3] = ["symbol", "decimals", "floor"];
 
 /// Default of `hub_limit`. In 85 real blocks of Ethereum the hot wallets of exchanges deal with 1,000 to
 /// 1,400 others in 2 to 18 blocks, and so pass this within hours; 99.9 % of the addresses deal with fewer
@@ -29,31 +18,66 @@ pub const ASSET_KEYS: [&str; 3] = ["symbol", "decimals", "floor"];
 const HUB_LIMIT: u32 = 10_000;
 
 /// Categories of services in GraphSense TagPacks and the INTERPOL taxonomy that they use.
-const SERVICE_CATEGORIES: &str = "bridge, defi, defi_bridge, defi_dex, defi_lending, exchange, \
-                                  gambling, hosted_wallet, miner, payment_processor, service, \
-                                  wallet_service";
+const SERVICES: &str = "bridge, defi, defi_bridge, defi_dex, defi_lending, exchange, gambling, \
+                        hosted_wallet, miner, payment_processor, service, wallet_service";
 
 /// Categories of crimes in the same taxonomy.
-const RISK_CATEGORIES: &str = "extremism, hack, investment_fraud, phishing, ponzi_scheme, \
+const RISK: &str = "extremism, hack, investment_fraud, phishing, ponzi_scheme, \
                                pyramid_scheme, ransomware, sanction, scam, service_hack, \
                                sextortion, terrorism, theft";
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExposureSettings {
-    /// The most hops, 1 to [`MAX_HOPS`].
-    pub max_hops: u8,
-    /// An address with more distinct counterparties on a chain is a hub there, which ends paths that
-    /// leave it later.
-    pub hub_limit: u32,
-    /// The most keys of a common-input cluster.
-    pub cluster_limit: u32,
-    /// The categories of ATTRIBUTION lists whose addresses are services, which end paths.
-    pub service_categories: Vec<String>,
-    /// The categories of ATTRIBUTION lists whose addresses begin paths.
-    pub risk_categories: Vec<String>,
-    /// By CAIP-2 id.
-    pub chains: Vec<ChainRequirements>,
-    pub assets: AssetTable,
+table! {
+    /// How near an address is to a listed one by transfers.
+    pub struct ExposureSettings {
+        /// The most hops. What is farther away is not seen.
+        max_hops: u8 = integer::<u8>(1..=MAX_HOPS.into()).or(DEFAULT_HOPS);
+        /// An address with more distinct counterparties on a chain is a hub there, and ends paths that
+        /// leave it later. A lower limit hides more; a higher one ties more addresses to listed ones.
+        hub_limit: u32 = integer::<u32>(2..=100_000_000).or(HUB_LIMIT);
+        /// The most addresses of a cluster. Inputs of one transaction of a UTXO chain are joined as one
+        /// owner's, which is an estimate. A cluster that grows beyond the limit keeps its members.
+        cluster_limit: u32 = integer::<u32>(2..=1_000_000).or(DEFAULT_CLUSTER_LIMIT);
+        /// The categories of ATTRIBUTION lists (TagPacks) whose addresses are services, separated by
+        /// commas. Paths end there, as at addresses on a list of kind SERVICE.
+        service_categories: Vec<String> = parsed("categories", parse_categories).or(SERVICES);
+        /// The categories of ATTRIBUTION lists whose addresses begin paths, as sanctioned ones do.
+        risk_categories: Vec<String> = parsed("categories", parse_categories).or(RISK);
+    }
+    also {
+        /// By CAIP-2 id.
+        chains: Vec<ChainRequirements> = Vec::new();
+        assets: AssetTable = AssetTable::built_in();
+    }
+}
+
+table! {
+    /// Chains, one table each, by CAIP-2 id or name. A chain without a table may have transfers, and
+    /// none is required.
+    pub struct ChainTable {
+        /// A screening of an address of the chain is INCOMPLETE if transfers of these kinds are absent,
+        /// gapped or stale: those given, such as `native, tokens, internal`, or with `true` those that
+        /// matter there (`native` and `tokens` on EVM chains, `utxo` on UTXO chains).
+        required: Option<Vec<MovementKind>> = required().without("`false`").example("true");
+        /// The age at which the last transfer is stale.
+        max_age: Option<Duration> = duration(Ok).without("never").example("1h");
+        /// Transactions join the addresses of their inputs. For UTXO chains only. Makes no chain required.
+        common_input: Option<bool> = common_input().without("`true`").example("false");
+    }
+}
+
+table! {
+    /// Assets that have value, one table each: `native`, or the token's contract. Native coins and the
+    /// large stablecoins are built in, with floors of about one US dollar. Transfers of other assets are
+    /// kept, but tie no address to another, because anyone can forge them. Those with a listed address are
+    /// counted in the answer (`unvalued_dealings`). An asset that is not built in needs every key.
+    pub struct AssetKeys {
+        /// The symbol for people.
+        symbol: Option<String> = string().example("USDC");
+        /// The decimals of the display unit.
+        decimals: Option<u8> = integer::<u8>(0..=MAX_DECIMALS.into()).example("6");
+        /// The smallest transfer that counts, in display units.
+        floor: Option<String> = string().example("0.001");
+    }
 }
 
 impl ExposureSettings {
@@ -96,170 +120,118 @@ pub struct ChainRequirements {
     pub common_input: bool,
 }
 
-impl ChainRequirements {
-    fn new(chain: Chain) -> Self {
-        Self { chain, required: Vec::new(), max_age: None, common_input: true }
-    }
-}
-
-/// An asset to which settings are applied.
-#[derive(Clone, Debug, Default)]
-struct AssetDraft {
-    symbol: Option<String>,
-    decimals: Option<u8>,
-    floor: Option<(String, Origin)>,
-    origin: Option<Origin>,
-}
-
-/// Exposure settings to which settings are applied.
-#[derive(Clone, Debug)]
-pub struct ExposureDraft {
-    settings: ExposureSettings,
-    assets: BTreeMap<(String, Asset), (Chain, AssetDraft)>,
-}
-
-impl ExposureDraft {
-    pub fn new() -> Self {
-        let settings = ExposureSettings {
-            max_hops: DEFAULT_HOPS,
-            hub_limit: HUB_LIMIT,
-            cluster_limit: DEFAULT_CLUSTER_LIMIT,
-            service_categories: parse_categories(SERVICE_CATEGORIES),
-            risk_categories: parse_categories(RISK_CATEGORIES),
-            chains: Vec::new(),
-            assets: AssetTable::built_in(),
-        };
-        Self { settings, assets: BTreeMap::new() }
-    }
-
-    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
-        let settings = &mut self.settings;
-        match key {
-            "max_hops" => settings.max_hops = narrow(given.integer(1..=MAX_HOPS.into())?)?,
-            "hub_limit" => settings.hub_limit = narrow(given.integer(2..=100_000_000)?)?,
-            "cluster_limit" => settings.cluster_limit = narrow(given.integer(2..=1_000_000)?)?,
-            "service_categories" => settings.service_categories = parse_categories(given.text()?),
-            "risk_categories" => settings.risk_categories = parse_categories(given.text()?),
-            _ => return Err(format!("unknown key {key:?}")),
+/// `true`, `false` or a string of kinds; of a chain, which the path names.
+fn required() -> Kind<Vec<MovementKind>> {
+    Kind::new("`true`, `false`, or kinds", |given| {
+        let chain = chain_of(given)?;
+        match given.boolean() {
+            Ok(true) => return Ok(MovementKind::required_of(&chain).to_vec()),
+            Ok(false) => return Ok(Vec::new()),
+            Err(_) => {}
         }
-        Ok(())
-    }
-
-    pub fn apply_chain(&mut self, chain: &str, key: &str, given: &RawValue) -> Result<(), String> {
-        let chain = parse_chain(chain)?;
-        let chains = &mut self.settings.chains;
-        let place = match chains.iter().position(|terms| terms.chain == chain) {
-            Some(place) => place,
-            None => {
-                chains.push(ChainRequirements::new(chain));
-                chains.len() - 1
+        let text = given.text();
+        let text = text.map_err(|_| "must be true, false or a string of kinds".to_owned())?;
+        let mut kinds = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let kind: MovementKind =
+                name.parse().map_err(|error| format!("{error}; or true or false"))?;
+            if !MovementKind::of_chain(&chain).contains(&kind) {
+                return Err(format!("{chain} has no transfers of kind {kind}"));
             }
-        };
-        match key {
-            "required" => {
-                let kinds = parse_required(&chains[place].chain, given)?;
-                chains[place].required = kinds;
-            }
-            "max_age" => chains[place].max_age = Some(given.duration()?),
-            "common_input" => {
-                let joins = given.boolean()?;
-                check_has_inputs(&chains[place].chain)?;
-                chains[place].common_input = joins;
-            }
-            _ => return Err(format!("unknown key {key:?}")),
+            kinds.push(kind);
         }
-        Ok(())
-    }
-
-    pub fn apply_asset(
-        &mut self,
-        chain: &str,
-        asset: &str,
-        key: &str,
-        setting: &Setting,
-    ) -> Result<(), String> {
-        let chain = parse_chain(chain)?;
-        let asset = AssetTable::asset(asset, &chain).ok_or_else(|| {
-            format!("unknown asset {asset:?} of {chain}; use native or a contract")
-        })?;
-        let slot = (chain.caip2().into_owned(), asset);
-        let (_, draft) = self.assets.entry(slot).or_insert((chain, AssetDraft::default()));
-        draft.origin = Some(setting.origin.clone());
-        match key {
-            "symbol" => draft.symbol = Some(setting.given.text()?.to_owned()),
-            "decimals" => {
-                draft.decimals = Some(narrow(setting.given.integer(0..=MAX_DECIMALS.into())?)?);
-            }
-            "floor" => {
-                draft.floor = Some((setting.given.text()?.to_owned(), setting.origin.clone()));
-            }
-            _ => return Err(format!("unknown key {key:?}")),
-        }
-        Ok(())
-    }
-
-    /// Checks the settings as a whole.
-    pub fn finish(mut self, problems: &mut Vec<Problem>) -> ExposureSettings {
-        self.settings.chains.sort_by_cached_key(|terms| terms.chain.caip2().into_owned());
-        for ((name, asset), (chain, draft)) in self.assets {
-            let known = self.settings.assets.rule(&chain, &asset).cloned();
-            let at = draft.origin.clone().unwrap_or(Origin::Default);
-            match merge_asset(draft, known) {
-                Ok(rule) => self.settings.assets.set(chain, asset, rule),
-                Err((origin, message)) => {
-                    let message = format!("assets.{name}.{asset}: {message}");
-                    problems.push(Problem { origin: origin.unwrap_or(at), message });
-                }
-            }
-        }
-        self.settings
-    }
-}
-
-/// Parses `required`: `true`, `false` or a string of kinds.
-fn parse_required(chain: &Chain, given: &RawValue) -> Result<Vec<MovementKind>, String> {
-    if let Ok(required) = given.boolean() {
-        let kinds = MovementKind::required_of(chain);
-        return Ok(if required { kinds.to_vec() } else { Vec::new() });
-    }
-    let text = given.text().map_err(|_| "must be true, false or a string of kinds".to_owned())?;
-    let mut kinds = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        let kind: MovementKind =
-            name.parse().map_err(|error| format!("{error}; or true or false"))?;
-        if !MovementKind::of_chain(chain).contains(&kind) {
-            return Err(format!("{chain} has no transfers of kind {kind}"));
-        }
-        kinds.push(kind);
-    }
-    kinds.sort_unstable();
-    kinds.dedup();
-    Ok(kinds)
+        kinds.sort_unstable();
+        kinds.dedup();
+        Ok(kinds)
+    })
 }
 
 /// Fails for chains without inputs, where the key would have no effect.
-fn check_has_inputs(chain: &Chain) -> Result<(), String> {
-    if chain.is_utxo() {
-        Ok(())
-    } else {
+fn common_input() -> Kind<bool> {
+    Kind::new("`true` or `false`", |given| {
+        let (joins, chain) = (given.boolean()?, chain_of(given)?);
+        if chain.is_utxo() {
+            return Ok(joins);
+        }
         Err(format!("has no effect on {chain}, whose transactions have no inputs"))
+    })
+}
+
+/// The chain whose key is given.
+fn chain_of(given: &Given<'_>) -> Result<Chain, String> {
+    Name::parse(given.path.split_last().map_or(&[], |(_, table)| table))
+}
+
+impl Name for Chain {
+    fn parse(path: &[String]) -> Result<Self, String> {
+        let text = path.last().map_or("", String::as_str);
+        match text.parse() {
+            Ok(Self::AnyEvm | Self::AnyCosmos) => {
+                Err(format!("{text:?} is a family of chains; name one chain"))
+            }
+            Ok(chain) => Ok(chain),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
-/// Merges the given settings of an asset into its built-in rule.
-fn merge_asset(
-    draft: AssetDraft,
-    known: Option<AssetRule>,
-) -> Result<AssetRule, (Option<Origin>, String)> {
-    let missing = |key: &str| (None, format!("{key} is missing: the asset is not a built-in one"));
-    let symbol = draft.symbol.map(Into::into).or(known.as_ref().map(|rule| rule.symbol.clone()));
-    let symbol = symbol.ok_or_else(|| missing("symbol"))?;
-    let decimals = draft.decimals.or(known.as_ref().map(|rule| rule.decimals));
-    let decimals = decimals.ok_or_else(|| missing("decimals"))?;
-    let floor = match draft.floor {
-        Some((text, origin)) => {
-            smallest_units(&text, decimals).map_err(|message| (Some(origin), message))?
+impl Name for Asset {
+    /// The last segment; the one before it is the chain.
+    fn parse(path: &[String]) -> Result<Self, String> {
+        let Some((text, rest)) = path.split_last() else { return Err("no asset".to_owned()) };
+        let chain = <Chain as Name>::parse(rest)?;
+        AssetTable::asset(text, &chain)
+            .ok_or_else(|| format!("unknown asset {text:?} of {chain}; use native or a contract"))
+    }
+}
+
+impl Named<Chain, ChainTable> {
+    /// Returns the chains of which something is given, by CAIP-2 id.
+    pub(super) fn finish(self) -> Vec<ChainRequirements> {
+        let given = self.0.into_iter().filter(|(_, entry)| entry.table != ChainTable::default());
+        let mut chains: Vec<_> = given
+            .map(|(chain, entry)| ChainRequirements {
+                chain,
+                required: entry.table.required.unwrap_or_default(),
+                max_age: entry.table.max_age,
+                common_input: entry.table.common_input.unwrap_or(true),
+            })
+            .collect();
+        chains.sort_by_cached_key(|terms| terms.chain.caip2().into_owned());
+        chains
+    }
+}
+
+impl Named<Chain, Named<Asset, AssetKeys>> {
+    /// Merges the given settings of each asset into its built-in rule.
+    pub(super) fn finish(self, assets: &mut AssetTable, reading: &mut Reading<'_>) {
+        for (chain, entries) in self.0 {
+            for (asset, entry) in entries.table.0 {
+                if entry.is_refused || entry.table == AssetKeys::default() {
+                    continue;
+                }
+                match merge_asset(&entry.table, assets.rule(&chain, &asset).cloned()) {
+                    Ok(rule) => assets.set(chain.clone(), asset, rule),
+                    Err((key, message)) => reading.problem_in(&entry, key, message),
+                }
+            }
         }
+    }
+}
+
+/// Merges the given settings of an asset into its built-in rule. The error names the key.
+fn merge_asset(
+    given: &AssetKeys,
+    known: Option<AssetRule>,
+) -> Result<AssetRule, (&'static str, String)> {
+    let missing = |key| (key, format!("{key} is missing: the asset is not a built-in one"));
+    let symbol = given.symbol.as_deref().map(Into::into);
+    let symbol = symbol.or(known.as_ref().map(|rule| rule.symbol.clone()));
+    let symbol = symbol.ok_or_else(|| missing("symbol"))?;
+    let decimals = given.decimals.or(known.as_ref().map(|rule| rule.decimals));
+    let decimals = decimals.ok_or_else(|| missing("decimals"))?;
+    let floor = match &given.floor {
+        Some(text) => smallest_units(text, decimals).map_err(|message| ("floor", message))?,
         None => known
             .filter(|rule| rule.decimals == decimals)
             .map(|rule| rule.floor)
@@ -287,24 +259,10 @@ fn smallest_units(text: &str, decimals: u8) -> Result<Amount, String> {
 }
 
 /// Parses names separated by commas; sorts and deduplicates them.
-fn parse_categories(text: &str) -> Vec<String> {
+fn parse_categories(text: &str) -> Result<Vec<String>, String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut names: Vec<_> = names.map(str::to_owned).collect();
     names.sort();
     names.dedup();
-    names
-}
-
-pub(super) fn parse_chain(text: &str) -> Result<Chain, String> {
-    match text.parse() {
-        Ok(Chain::AnyEvm | Chain::AnyCosmos) => {
-            Err(format!("{text:?} is a family of chains; name one chain"))
-        }
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn narrow<T: TryFrom<u64>>(number: u64) -> Result<T, String> {
-    T::try_from(number).map_err(|_| format!("{number} is too large"))
+    Ok(names)
 }

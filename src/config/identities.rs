@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::layers::Setting;
-use super::origin::{Located, Origin, Problem};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
+use super::Config;
 use super::permissions::{AccessRole, Permission, PermissionSet};
-use super::raw_value::RawValue;
+use super::settings::{Name, Named, Reading, table};
+use super::values::several;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
-
-/// The keys of an identity, in the order of the example file.
-pub const KEYS: [&str; 6] = ["roles", "permissions", "lists", "chains", "tokens", "certificates"];
 
 const MAX_IDENTITIES: usize = 1_000;
 
@@ -48,10 +46,7 @@ impl fmt::Display for CertificateName {
             Self::Uri(uri) => write!(f, "uri:{uri}"),
             Self::Dns(name) => write!(f, "dns:{name}"),
             Self::CommonName(name) => write!(f, "cn:{name}"),
-            Self::Sha256(digest) => {
-                f.write_str("sha256:")?;
-                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Self::Sha256(digest) => write!(f, "sha256:{}", HEXLOWER.encode_display(digest)),
         }
     }
 }
@@ -90,25 +85,6 @@ pub fn check_identity_name(name: &str) -> Result<(), String> {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The name, of `a-z0-9-`.
-    pub name: String,
-    /// Sorted, without duplicates.
-    pub roles: Vec<AccessRole>,
-    /// Permissions besides those of the roles. There is at least one role or permission.
-    pub permissions: Vec<Permission>,
-    /// The only lists that it may import and refresh, guarded ones included. Empty: every list that does
-    /// not need [`Permission::ImportGuardedLists`].
-    pub lists: Vec<ListId>,
-    /// The only chains whose transfers it may send, declare, retract or settle; empty: all.
-    pub chains: Vec<Chain>,
-    /// SHA-256 of each of its bearer tokens.
-    pub tokens: Vec<[u8; 32]>,
-    /// Names of its client certificates.
-    pub certificates: Vec<CertificateName>,
-}
-
 impl Identity {
     /// Returns the permissions of its roles and its own.
     pub fn permission_set(&self) -> PermissionSet {
@@ -117,175 +93,111 @@ impl Identity {
     }
 }
 
-/// An identity to which settings are applied.
-#[derive(Clone, Debug)]
-struct IdentityDraft {
-    first: Origin,
-    /// Whether one of its settings was rejected; then no further problem is reported.
-    is_refused: bool,
-    roles: Option<Located<Vec<AccessRole>>>,
-    permissions: Option<Located<Vec<Permission>>>,
-    lists: Option<Located<Vec<ListId>>>,
-    chains: Option<Located<Vec<Chain>>>,
-    tokens: Option<Located<Vec<[u8; 32]>>>,
-    certificates: Option<Located<Vec<CertificateName>>>,
+table! {
+    /// Callers, one table each. The name has 1 to 64 of `a-z`, `0-9` and `-`. If there is one, every call
+    /// except health checks needs an identity. Each needs `roles` or `permissions`, and `tokens` or
+    /// `certificates`. Several values are separated by commas.
+    pub struct Identity {
+        /// Sets of permissions: screen (screen, read), ingest (also import-lists, refresh-lists,
+        /// send-transfers, declare-coverage) and admin (all).
+        roles: Vec<AccessRole> = several("roles", MAX_EACH, str::parse::<AccessRole>).example("screen");
+        /// Single permissions: screen, read, import-lists, import-guarded-lists, force-gates,
+        /// declare-looks, refresh-lists, send-transfers, declare-coverage, retract-transfers,
+        /// settle-conflicts, reload-policy, compare-policies, back-up-store.
+        permissions: Vec<Permission> = several("permissions", MAX_EACH, str::parse::<Permission>)
+            .example("import-lists, refresh-lists");
+        /// The only lists that it may import and refresh, guarded ones among them. A list is guarded if it
+        /// has a configured source, or is required and of kind SANCTIONS.
+        lists: Vec<ListId> = several("list ids", MAX_EACH, |text| {
+            text.parse::<ListId>().map_err(|error| error.to_string())
+        })
+        .without("every list that is not guarded")
+        .example("us-ofac-sdn");
+        /// The only chains whose transfers it may send, declare, retract or settle.
+        chains: Vec<Chain> = several("chains", MAX_EACH, parse_chain)
+            .without("all")
+            .example("eip155:1");
+        /// SHA-256 of its bearer tokens. Several let one follow another. `lazaretto identity token` makes
+        /// one.
+        tokens: Vec<[u8; 32]> = several("hashes", MAX_EACH, parse_digest)
+            .example("sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae");
+        /// Names of its client certificates: `uri:`, `dns:` or `cn:` and the name, or `sha256:` and the
+        /// hash of the certificate in DER. `cn:` fits only certificates without alternative names.
+        certificates: Vec<CertificateName> = several("names", MAX_EACH, str::parse::<CertificateName>)
+            .example("uri:spiffe://example.org/ns/feeds/sa/lists");
+    }
+    also {
+        /// Of `a-z`, `0-9` and `-`.
+        name: String = String::new();
+    }
 }
 
-impl IdentityDraft {
-    fn apply(&mut self, key: Option<&str>, setting: &Setting) -> Result<(), String> {
-        match key {
-            None if setting.given == RawValue::Table => {}
-            None => return Err("must be a table of the identity's keys".to_owned()),
-            Some("roles") => self.roles = parse_values(setting, str::parse)?,
-            Some("permissions") => self.permissions = parse_values(setting, str::parse)?,
-            Some("lists") => self.lists = parse_values(setting, parse_list_id)?,
-            Some("chains") => self.chains = parse_values(setting, parse_chain)?,
-            Some("tokens") => self.tokens = parse_values(setting, parse_digest)?,
-            Some("certificates") => self.certificates = parse_values(setting, str::parse)?,
-            Some(key) => return Err(format!("unknown key {key:?}")),
-        }
-        Ok(())
-    }
+impl Name for String {
+    const MOST: (usize, &str) = (MAX_IDENTITIES, "identities");
 
-    /// Returns what is missing or contradicts other settings.
-    fn contradictions(&self, verifies_clients: bool) -> Vec<(&Origin, &'static str)> {
+    /// The name of an identity.
+    fn parse(path: &[String]) -> Result<Self, String> {
+        let name = path.last().map_or("", Self::as_str);
+        check_identity_name(name).map(|()| name.to_owned())
+    }
+}
+
+impl Identity {
+    /// Returns what is missing or contradicts other settings, and the key where it shows.
+    fn contradictions(&self, verifies_clients: bool) -> Vec<(&'static str, &'static str)> {
         let mut found = Vec::new();
-        if self.is_refused {
-            return found;
-        }
-        if self.roles.is_none() && self.permissions.is_none() {
+        if self.roles.is_empty() && self.permissions.is_empty() {
             let message =
                 "roles are missing: one or more of screen, ingest, admin (or permissions)";
-            found.push((&self.first, message));
+            found.push(("roles", message));
         }
-        if self.tokens.is_none() && self.certificates.is_none() {
+        if self.tokens.is_empty() && self.certificates.is_empty() {
             let message = "tokens or certificates are missing (lazaretto identity token makes a \
                            token)";
-            found.push((&self.first, message));
+            found.push(("tokens", message));
         }
-        if let Some(names) = self.certificates.as_ref().filter(|_| !verifies_clients) {
-            let message = "certificates need tls.client_ca to be verified";
-            found.push((&names.origin, message));
+        if !self.certificates.is_empty() && !verifies_clients {
+            found.push(("certificates", "certificates need tls.client_ca to be verified"));
         }
         found
     }
 }
 
-/// All identities, to which settings are applied.
-#[derive(Clone, Debug, Default)]
-pub struct IdentityDrafts(BTreeMap<String, IdentityDraft>);
-
-impl IdentityDrafts {
-    /// Applies one setting of the identity `name`; `key` is `None` for the table itself.
-    pub fn apply(
-        &mut self,
-        name: &str,
-        key: Option<&str>,
-        setting: &Setting,
-    ) -> Result<(), String> {
-        check_identity_name(name)?;
-        if !self.0.contains_key(name) && self.0.len() >= MAX_IDENTITIES {
-            return Err(format!("more than {MAX_IDENTITIES} identities"));
-        }
-        let origin = &setting.origin;
-        let draft = self.0.entry(name.to_owned()).or_insert_with(|| IdentityDraft {
-            first: origin.clone(),
-            is_refused: false,
-            roles: None,
-            permissions: None,
-            lists: None,
-            chains: None,
-            tokens: None,
-            certificates: None,
-        });
-        let applied = draft.apply(key, setting);
-        draft.is_refused |= applied.is_err();
-        applied
-    }
-
+impl Named<String, Identity> {
     /// Checks all identities together and returns them by name.
-    pub fn finish(self, verifies_clients: bool, problems: &mut Vec<Problem>) -> Vec<Identity> {
+    pub(super) fn finish(self, verifies_clients: bool, reading: &mut Reading<'_>) -> Vec<Identity> {
         let mut tokens = BTreeMap::new();
         let mut names = BTreeMap::new();
         let mut identities = Vec::new();
-        for (name, draft) in self.0 {
-            let mut problem = |origin: &Origin, message: &str| {
-                let message = format!("identities.{name}: {message}");
-                problems.push(Problem { origin: origin.clone(), message });
-            };
-            for (origin, message) in draft.contradictions(verifies_clients) {
-                problem(origin, message);
-            }
-            let IdentityDraft {
-                first,
-                roles,
-                permissions,
-                lists,
-                chains,
-                tokens: own,
-                certificates,
-                ..
-            } = draft;
-            if let Some(own) = &own {
-                for token in &own.value {
-                    if let Some(other) = tokens.insert(*token, name.clone()) {
-                        let [a, b, c, ..] = token;
-                        let start = format!("sha256:{a:02x}{b:02x}{c:02x}...");
-                        let message = format!("{start} is one of identities.{other} too");
-                        problem(&own.origin, &message);
-                    }
+        for (name, entry) in self.0 {
+            let identity = &entry.table;
+            if !entry.is_refused {
+                for (key, message) in identity.contradictions(verifies_clients) {
+                    reading.problem_in(&entry, key, message);
                 }
             }
-            if let Some(own) = &certificates {
-                for named in &own.value {
-                    if let Some(other) = names.insert(named.clone(), name.clone()) {
-                        let message = format!("{named} is one of identities.{other} too");
-                        problem(&own.origin, &message);
-                    }
+            for token in &identity.tokens {
+                if let Some(other) = tokens.insert(*token, name.clone()) {
+                    let start = HEXLOWER.encode(&token[..3]);
+                    let message = format!("sha256:{start}... is one of identities.{other} too");
+                    reading.problem_in(&entry, "tokens", message);
+                }
+            }
+            for named in &identity.certificates {
+                if let Some(other) = names.insert(named.clone(), name.clone()) {
+                    let message = format!("{named} is one of identities.{other} too");
+                    reading.problem_in(&entry, "certificates", message);
                 }
             }
             if tokens.len() > MAX_TOKENS {
                 let message = format!("all identities together have more than {MAX_TOKENS} tokens");
-                problem(&first, &message);
+                reading.problem_in(&entry, "", message);
                 break;
             }
-            identities.push(Identity {
-                name,
-                roles: roles.map_or_else(Vec::new, |roles| roles.value),
-                permissions: permissions.map_or_else(Vec::new, |given| given.value),
-                lists: lists.map_or_else(Vec::new, |given| given.value),
-                chains: chains.map_or_else(Vec::new, |given| given.value),
-                tokens: own.map_or_else(Vec::new, |tokens| tokens.value),
-                certificates: certificates.map_or_else(Vec::new, |names| names.value),
-            });
+            identities.push(Identity { name, ..entry.table });
         }
         identities
     }
-}
-
-/// Parses values separated by commas; sorts and deduplicates them. Fails without a value.
-fn parse_values<T: Ord>(
-    setting: &Setting,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<Located<Vec<T>>>, String> {
-    let words = setting.given.text()?.split(',').map(str::trim).filter(|word| !word.is_empty());
-    let mut value = Vec::new();
-    for word in words {
-        if value.len() >= MAX_EACH {
-            return Err(format!("more than {MAX_EACH} values"));
-        }
-        value.push(read(word)?);
-    }
-    if value.is_empty() {
-        return Err("must not be empty".to_owned());
-    }
-    value.sort();
-    value.dedup();
-    Ok(Some(Located { value, origin: setting.origin.clone() }))
-}
-
-fn parse_list_id(text: &str) -> Result<ListId, String> {
-    text.parse().map_err(|error| format!("{error}"))
 }
 
 /// One chain, not a family.
@@ -300,51 +212,34 @@ fn parse_chain(text: &str) -> Result<Chain, String> {
 /// Parses `sha256:<64 hex>`. The error does not repeat the value, which may be the token itself.
 fn parse_digest(text: &str) -> Result<[u8; 32], String> {
     let refusal = || "must be sha256: and 64 hexadecimal digits".to_owned();
-    let hex = text.strip_prefix("sha256:").ok_or_else(refusal)?.as_bytes();
+    let hex = text.strip_prefix("sha256:").and_then(|hex| hex.as_bytes().as_array::<64>());
     let mut digest = [0; 32];
-    if hex.len() != 2 * digest.len() {
-        return Err(refusal());
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        for digit in pair {
-            let digit = char::from(*digit).to_digit(16).ok_or_else(refusal)?;
-            *byte = *byte << 4 | digit as u8;
-        }
-    }
+    HEXLOWER_PERMISSIVE.decode_mut(hex.ok_or_else(refusal)?, &mut digest).map_err(|_| refusal())?;
     Ok(digest)
 }
 
-/// The settings that decide whether it is safe to listen.
-#[derive(Clone, Copy, Debug)]
-pub struct ListenSafety<'a> {
-    pub listen: IpAddr,
-    pub origin: &'a Origin,
-    pub identities: &'a [Identity],
-    pub tls: bool,
-    pub allow_anonymous: bool,
-    pub allow_plaintext: bool,
-}
-
-impl ListenSafety<'_> {
-    /// Returns why a server must not start with these settings, if so.
-    pub fn problem(&self) -> Option<Problem> {
-        if self.listen.is_loopback() {
+impl Config {
+    /// Returns why a server must not listen with these settings, if so.
+    pub(super) fn unsafe_to_listen(&self) -> Option<&'static str> {
+        if self.listen.ip().is_loopback() {
             return None;
         }
         let has_tokens = self.identities.iter().any(|identity| !identity.tokens.is_empty());
-        let message = if self.identities.is_empty() && !self.allow_anonymous {
-            "other machines reach this address, and without identities every caller could read and \
-             replace the lists: configure identities (lazaretto identity token makes a token for \
-             one), or listen on 127.0.0.1, or set allow_anonymous = true (--allow-anonymous) in a \
-             closed network"
-        } else if has_tokens && !self.tls && !self.allow_plaintext {
-            "other machines reach this address, and without TLS tokens can be intercepted: configure \
-             tls.certificate and tls.key, or set allow_plaintext = true behind a proxy that \
-             terminates TLS"
+        if self.identities.is_empty() && !self.allow_anonymous {
+            Some(
+                "other machines reach this address, and without identities every caller could read \
+                 and replace the lists: configure identities (lazaretto identity token makes a \
+                 token for one), or listen on 127.0.0.1, or set allow_anonymous = true \
+                 (--allow-anonymous) in a closed network",
+            )
+        } else if has_tokens && self.tls.is_none() && !self.allow_plaintext {
+            Some(
+                "other machines reach this address, and without TLS tokens can be intercepted: \
+                 configure tls.certificate and tls.key, or set allow_plaintext = true behind a \
+                 proxy that terminates TLS",
+            )
         } else {
-            return None;
-        };
-        let message = format!("listen: {message}");
-        Some(Problem { origin: self.origin.clone(), message })
+            None
+        }
     }
 }

@@ -1,135 +1,67 @@
 //! The limits and timeouts of the server, and its shutdown times.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::raw_value::RawValue;
-
-/// The keys of `limits`, in the order of the example file.
-pub const KEYS: [&str; 14] = [
-    "connections",
-    "calls",
-    "calls_per_connection",
-    "batches",
-    "searches",
-    "streams",
-    "handshake_timeout",
-    "stall_timeout",
-    "call_timeout",
-    "keepalive",
-    "message_mib",
-    "message_mib_per_caller",
-    "list_mib",
-    "lists_mib",
-];
-
-pub const DRAIN_KEYS: [&str; 2] = ["delay", "timeout"];
+use super::settings::table;
+use super::values::{Kind, duration, integer};
 
 /// The longest timeout, so that sums of timeouts do not overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The limits and timeouts of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open connections; further ones are closed immediately.
-    pub connections: usize,
-    /// Calls in flight; further ones are rejected.
-    pub calls: usize,
-    /// Calls in flight on one connection, announced to the client by HTTP/2.
-    pub calls_per_connection: u32,
-    /// Batches that run at once; others queue.
-    pub batches: usize,
-    /// Graph searches that run at once; others queue.
-    pub searches: usize,
-    /// Open streams; further ones are rejected.
-    pub streams: usize,
-    /// From accepting a connection to its first bytes of HTTP/2, TLS included.
-    pub handshake_timeout: Duration,
-    /// How long a peer may read nothing, or pause within a message.
-    pub stall_timeout: Duration,
-    /// The deadline of calls other than streams.
-    pub call_timeout: Duration,
-    /// The interval of HTTP/2 pings on an idle connection.
-    pub keepalive: Duration,
-    /// Memory of messages in flight, in MiB. Above it the calls of the slowest peers are cut off, then
-    /// new calls are rejected.
-    pub message_mib: usize,
-    /// The same, per caller.
-    pub message_mib_per_caller: usize,
-    /// Memory of one list with its superseded rows, in MiB; a larger publication is rejected.
-    pub list_mib: usize,
-    /// The same for all manually imported lists, checked at each manual import.
-    pub lists_mib: usize,
-}
+/// The memory that a limit may allow, in MiB. The largest message needs 8 times its 16 MiB, and 2 MiB.
+const MEBIBYTES: RangeInclusive<u64> = 130..=1 << 20;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 1_000,
-            calls: 512,
-            calls_per_connection: 256,
-            batches: 2,
-            searches: spare_processors(),
-            streams: 256,
-            handshake_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(60),
-            keepalive: Duration::from_secs(30),
-            message_mib: 384,
-            message_mib_per_caller: 192,
-            list_mib: 768,
-            lists_mib: 1_024,
-        }
+table! {
+    /// What the server takes at once, and how long it waits. What exceeds a limit is refused with
+    /// RESOURCE_EXHAUSTED (`OVERLOADED`) or closed, so that other calls stay fast.
+    pub struct Limits {
+        /// Open connections; one more is closed at once. Fewer if the limit of open files (`ulimit -n`,
+        /// raised as far as allowed) leaves less than 256 beside them.
+        connections: usize = integer::<usize>(1..=100_000).or(1_000);
+        /// Calls in flight; one more is refused. Health checks are not counted.
+        calls: usize = integer::<usize>(1..=1_000_000).or(512);
+        /// Open streams, which are calls too; one more is refused.
+        streams: usize = integer::<usize>(1..=100_000).or(256);
+        /// Calls in flight on one connection. HTTP/2 tells the client to wait.
+        calls_per_connection: u32 = integer::<u32>(1..=10_000).or(256);
+        /// Batches at work. Others queue, 8 for each at work.
+        batches: usize = integer::<usize>(1..=1_000).or(2);
+        /// Searches of the graph at work: evidence, past moments, traces, payments, counterparties, hubs,
+        /// clusters, comparisons. Others queue, 64 for each at work.
+        searches: usize = integer::<usize>(1..=256)
+            .or(spare_processors())
+            .without("one less than the processors, at least 1");
+        /// From accepting a connection to its first bytes of HTTP/2, TLS included. Then it is closed.
+        handshake_timeout: Duration = timeout().or("10s");
+        /// How long a peer may take no bytes of an answer, or pause within a message. Then its call is
+        /// reset, or its connection closed.
+        stall_timeout: Duration = timeout().or("30s");
+        /// The deadline of calls, unless the client's is shorter. Streams, refreshes, retractions and
+        /// comparisons have none.
+        call_timeout: Duration = timeout().or("60s");
+        /// The interval of HTTP/2 pings on an idle connection. Without an answer in 10 s it is closed.
+        keepalive: Duration = timeout().or("30s");
+        /// Memory of messages and answers in flight, in MiB, each of more than 16 KiB. Beyond it the
+        /// slowest peers lose their calls, then new calls are refused.
+        message_mib: usize = integer::<usize>(MEBIBYTES).or(384);
+        /// The same for each caller.
+        message_mib_per_caller: usize = integer::<usize>(MEBIBYTES).or(192);
+        /// Memory of one list with its superseded rows, in MiB. A larger publication is refused.
+        list_mib: usize = integer::<usize>(MEBIBYTES).or(768);
+        /// The same for all manually imported lists together, checked at each import.
+        lists_mib: usize = integer::<usize>(MEBIBYTES).or(1_024);
     }
 }
 
-impl Limits {
-    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
-        match key {
-            "connections" => self.connections = parse_count(given, 100_000)?,
-            "calls" => self.calls = parse_count(given, 1_000_000)?,
-            "calls_per_connection" => {
-                self.calls_per_connection = parse_count(given, 10_000)? as u32
-            }
-            "batches" => self.batches = parse_count(given, 1_000)?,
-            "searches" => self.searches = parse_count(given, 256)?,
-            "streams" => self.streams = parse_count(given, 100_000)?,
-            "handshake_timeout" => self.handshake_timeout = parse_timeout(given)?,
-            "stall_timeout" => self.stall_timeout = parse_timeout(given)?,
-            "call_timeout" => self.call_timeout = parse_timeout(given)?,
-            "keepalive" => self.keepalive = parse_timeout(given)?,
-            "message_mib" => self.message_mib = parse_mebibytes(given)?,
-            "message_mib_per_caller" => self.message_mib_per_caller = parse_mebibytes(given)?,
-            "list_mib" => self.list_mib = parse_mebibytes(given)?,
-            "lists_mib" => self.lists_mib = parse_mebibytes(given)?,
-            _ => return Err(format!("unknown key {key:?}")),
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drain {
-    /// How long the server keeps accepting calls after the signal while it reports not ready, so that
-    /// load balancers stop sending calls.
-    pub delay: Duration,
-    /// How long calls in flight may take after that.
-    pub timeout: Duration,
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self { delay: Duration::ZERO, timeout: Duration::from_secs(30) }
-    }
-}
-
-impl Drain {
-    pub fn apply(&mut self, key: &str, given: &RawValue) -> Result<(), String> {
-        match key {
-            "delay" => self.delay = check_bound(given.duration()?)?,
-            "timeout" => self.timeout = check_bound(given.duration()?)?,
-            _ => return Err(format!("unknown key {key:?}")),
-        }
-        Ok(())
+table! {
+    /// Graceful shutdown.
+    pub struct Drain {
+        /// How long the server still accepts calls after SIGTERM while it reports that it is not ready.
+        /// Load balancers stop sending calls meanwhile.
+        delay: Duration = duration(check_bound).or("0s");
+        /// How long calls in flight may take after that.
+        timeout: Duration = duration(check_bound).or("30s");
     }
 }
 
@@ -139,19 +71,12 @@ fn spare_processors() -> usize {
     processors.saturating_sub(1).max(1)
 }
 
-fn parse_count(given: &RawValue, most: u64) -> Result<usize, String> {
-    Ok(given.integer(1..=most)? as usize)
-}
-
-/// Parses an amount of memory. At least 130: the largest message needs 8 times its 16 MiB, and 2 MiB.
-fn parse_mebibytes(given: &RawValue) -> Result<usize, String> {
-    Ok(given.integer(130..=1 << 20)? as usize)
-}
-
-/// Parses a timeout; fails for zero, which would reject every call.
-fn parse_timeout(given: &RawValue) -> Result<Duration, String> {
-    let time = check_bound(given.duration()?)?;
-    if time.is_zero() { Err("must not be zero".to_owned()) } else { Ok(time) }
+/// A timeout; zero would reject every call.
+fn timeout() -> Kind<Duration> {
+    duration(|time| match check_bound(time)? {
+        Duration::ZERO => Err("must not be zero".to_owned()),
+        time => Ok(time),
+    })
 }
 
 fn check_bound(time: Duration) -> Result<Duration, String> {

@@ -27,13 +27,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value with its origin.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Located<T> {
-    pub value: T,
-    pub origin: Origin,
-}
-
 /// A problem with a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -1,14 +1,9 @@
-//! The TLS settings of the server, and whether they fit together.
+//! The TLS files of the server, and whether the settings fit together.
 
 use std::path::PathBuf;
 
-use super::layers::Setting;
-use super::origin::{Located, Origin, Problem};
-use super::raw_value::RawValue;
-
-/// The keys of `tls`, in the order of the example file.
-pub const KEYS: [&str; 5] =
-    ["certificate", "key", "client_ca", "require_client_certificate", "common_name_beside_san"];
+use super::settings::{Reading, table};
+use super::values::{boolean, path};
 
 /// The TLS files and settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,74 +21,54 @@ pub struct TlsFiles {
     pub common_name_beside_san: bool,
 }
 
-/// The TLS settings to which settings are applied.
-#[derive(Clone, Debug, Default)]
-pub struct TlsDraft {
-    certificate: Option<Located<PathBuf>>,
-    key: Option<Located<PathBuf>>,
-    client_ca: Option<Located<PathBuf>>,
-    require_client_certificate: Option<Located<bool>>,
-    common_name_beside_san: Option<Located<bool>>,
+table! {
+    /// TLS. The PEM files are read again within two seconds of a change, and take effect together or not
+    /// at all.
+    pub struct TlsTable {
+        /// The server's certificate with its chain.
+        certificate: Option<PathBuf> = path().without("no TLS").example("/etc/lazaretto/tls/tls.crt");
+        /// The key of the certificate.
+        key: Option<PathBuf> = path().example("/etc/lazaretto/tls/tls.key");
+        /// The authorities that client certificates are verified against.
+        client_ca: Option<PathBuf> = path()
+            .without("no client is asked for a certificate")
+            .example("/etc/lazaretto/tls/ca.crt");
+        /// Reject clients without a certificate in the handshake.
+        require_client_certificate: bool = boolean().or(false);
+        /// Let `cn:` match certificates that have alternative names too. It never matches one from an
+        /// authority with name constraints, which do not bind it.
+        common_name_beside_san: bool = boolean().or(false);
+    }
 }
 
-impl TlsDraft {
-    pub fn apply(&mut self, key: &str, setting: &Setting) -> Result<(), String> {
-        let origin = setting.origin.clone();
-        let path = |given: &RawValue, origin| {
-            Ok::<_, String>(Some(Located { value: given.text()?.into(), origin }))
+impl TlsTable {
+    /// Checks the settings as a whole; `None` without TLS.
+    pub(super) fn finish(self, reading: &mut Reading<'_>) -> Option<TlsFiles> {
+        let Self { require_client_certificate, common_name_beside_san, client_ca, .. } = self;
+        let has_ca = client_ca.is_some();
+        if require_client_certificate && !has_ca {
+            let message = "needs tls.client_ca, which client certificates are verified against";
+            reading.problem_with("tls.require_client_certificate", message);
+        }
+        let (key, message) = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => {
+                return Some(TlsFiles {
+                    certificate,
+                    key,
+                    client_ca,
+                    require_client_certificate,
+                    common_name_beside_san,
+                });
+            }
+            (Some(_), None) => ("tls.certificate", "needs tls.key, the key of it"),
+            (None, Some(_)) => ("tls.key", "needs tls.certificate, which it belongs to"),
+            (None, None) if has_ca => {
+                let message = "needs tls.certificate and tls.key, without which there is no TLS";
+                ("tls.client_ca", message)
+            }
+            (None, None) => return None,
         };
-        match key {
-            "certificate" => self.certificate = path(&setting.given, origin)?,
-            "key" => self.key = path(&setting.given, origin)?,
-            "client_ca" => self.client_ca = path(&setting.given, origin)?,
-            "require_client_certificate" => {
-                let value = setting.given.boolean()?;
-                self.require_client_certificate = Some(Located { value, origin });
-            }
-            "common_name_beside_san" => {
-                let value = setting.given.boolean()?;
-                self.common_name_beside_san = Some(Located { value, origin });
-            }
-            _ => return Err(format!("unknown key {key:?}")),
-        }
-        Ok(())
-    }
-
-    /// The files, checked as a whole; `None` without TLS.
-    pub fn finish(self, problems: &mut Vec<Problem>) -> Option<TlsFiles> {
-        let mut problem = |origin: &Origin, message: &str| {
-            problems.push(Problem { origin: origin.clone(), message: message.to_owned() });
-        };
-        let required = self.require_client_certificate.filter(|required| required.value);
-        if let Some(required) = required.as_ref().filter(|_| self.client_ca.is_none()) {
-            let message = "tls.require_client_certificate: needs tls.client_ca, which client \
-                           certificates are verified against";
-            problem(&required.origin, message);
-        }
-        match (self.certificate, self.key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles {
-                certificate: certificate.value,
-                key: key.value,
-                client_ca: self.client_ca.map(|ca| ca.value),
-                require_client_certificate: required.is_some(),
-                common_name_beside_san: self.common_name_beside_san.is_some_and(|it| it.value),
-            }),
-            (Some(certificate), None) => {
-                problem(&certificate.origin, "tls.certificate: needs tls.key, the key of it");
-                None
-            }
-            (None, Some(key)) => {
-                problem(&key.origin, "tls.key: needs tls.certificate, which it belongs to");
-                None
-            }
-            (None, None) => {
-                if let Some(ca) = self.client_ca {
-                    let message = "tls.client_ca: needs tls.certificate and tls.key, without \
-                                   which there is no TLS";
-                    problem(&ca.origin, message);
-                }
-                None
-            }
-        }
+        reading.problem_with(key, message);
+        None
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use jiff::Timestamp;
 
 use super::current::CurrentSnapshot;
 use super::{Engine, EngineError, internal};
+use crate::config::Config;
+use crate::domain::lock::Recover;
 use crate::refresh::Stop;
 use crate::screening::Screening;
 use crate::screening::policy::{Decision, MAX_FILE, Policy};
@@ -68,30 +70,32 @@ impl State {
 }
 
 impl Policies {
-    /// Loads the configured files. Fails if a policy requires more than `max_hops`.
-    pub fn open(
-        paths: [Option<PathBuf>; 2],
-        max_hops: u8,
-        now: Timestamp,
-    ) -> Result<Self, EngineError> {
-        let read = |path: &Option<PathBuf>| {
-            let read = path.as_deref().map(|path| read(path, max_hops, None)).transpose();
-            read.map_err(|problem| EngineError::Policy(vec![problem]))
-        };
+    /// Loads the configured files. Fails if a policy requires more than `exposure.max_hops`.
+    pub fn open(config: &Config, now: Timestamp) -> Result<Self, EngineError> {
+        let max_hops = config.exposure.max_hops;
+        let paths = [config.policy.clone(), config.shadow_policy.clone()];
+        let mut problems = Vec::new();
+        let [live, shadow] = [0, 1].map(|at| {
+            let policy = read(paths[at].as_deref()?, max_hops, None);
+            let (key, origin) = (["policy", "shadow_policy"][at], &config.policy_origins[at]);
+            policy.map_err(|problem| problems.push(format!("{key} ({origin}): {problem}"))).ok()
+        });
+        if !problems.is_empty() {
+            return Err(EngineError::Policy(problems));
+        }
         let standing = |policy, path: &Option<PathBuf>| StandingPolicy {
             policy,
             since: now,
             path: path.clone(),
         };
-        let live = read(&paths[0])?.unwrap_or_else(Policy::built_in);
-        let shadow = read(&paths[1])?.map(|policy| standing(policy, &paths[1]));
-        let live = standing(live, &paths[0]);
+        let live = standing(live.unwrap_or_else(Policy::built_in), &paths[0]);
+        let shadow = shadow.map(|policy| standing(policy, &paths[1]));
         let state = Mutex::new(State { live, shadow, problems: Vec::new() });
         Ok(Self { paths, max_hops, state, counts: Default::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().recover()
     }
 
     /// Returns the live policy and the shadow.

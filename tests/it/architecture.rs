@@ -51,7 +51,7 @@ const HOMES: [(&str, &[&str]); 25] = [
     ("opentelemetry", &["telemetry"]),
     // The well-known types of the proto, which the command line fills in and prints.
     ("pbjson", &["grpc", "cli/batch/answer", "cli/dates", "cli/render"]),
-    ("ureq", &["refresh/fetch", "config/lists"]),
+    ("ureq", &["refresh/fetch"]),
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),

@@ -135,6 +135,30 @@ fn every_wrong_setting_is_named_with_its_place() {
 }
 
 #[test]
+fn a_policy_file_that_is_missing_is_named_with_its_key_and_place() {
+    let dir = folder();
+    let file = dir.path().join("lazaretto.toml");
+    let missing = dir.path().join("policy.toml");
+    std::fs::write(&file, format!("offline = true\npolicy = {missing:?}\n")).unwrap();
+    for command in [["serve", "--listen", "127.0.0.1:0"].as_slice(), &["screen", EVM]] {
+        let shown = program(dir.path())
+            .args(command)
+            .args(["--set", "shadow_policy=/nonexistent"])
+            .env("LAZARETTO_CONFIG", &file)
+            .output();
+        let shown = Said::from(shown.unwrap());
+        let (file, missing) = (file.display(), missing.display());
+        let want = format!(
+            "error: policy ({file}:2): {missing}: No such file or directory (os error 2)\n\
+             shadow_policy (flag --set shadow_policy): /nonexistent: No such file or directory (os \
+             error 2)\n",
+        );
+        assert_eq!(shown.status, 1, "{command:?}");
+        assert!(shown.err.ends_with(&want), "{command:?}: {}", shown.err);
+    }
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_named() {
     let port = RefusingPort::take();
     let url = format!("http://{}", port.address());

@@ -99,21 +99,21 @@ fn what_is_wrong_with_exposure_is_said() {
     check("[chains.evm]\n", "F:1: chains.evm: \"evm\" is a family of chains; name one chain");
     check(
         "[assets.bitcoin.native]\nfloor = \"0\"",
-        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: invalid amount \"0\"; use a \
+        "F:2: assets.bitcoin.native: invalid amount \"0\"; use a \
          number above zero with at most 8 decimals, such as 0.01",
     );
     check(
         "[assets.bitcoin.native]\nfloor = \"0.000000001\"",
-        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: invalid amount \
+        "F:2: assets.bitcoin.native: invalid amount \
          \"0.000000001\"; use a number above zero with at most 8 decimals, such as 0.01",
     );
     check(
         "[assets.tron.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE]\nsymbol = \"X\"",
-        "F:2: assets.tron:0x2b6653dc.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE: decimals is missing: the \
+        "F:1: assets.tron.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE: decimals is missing: the \
          asset is not a built-in one",
     );
     check(
         "[assets.ethereum.usdt]\ndecimals = 6",
-        "F:2: assets.ethereum.usdt.decimals: unknown asset \"usdt\" of eip155:1; use native or a contract",
+        "F:1: assets.ethereum.usdt: unknown asset \"usdt\" of eip155:1; use native or a contract",
     );
 }
