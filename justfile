@@ -17,12 +17,16 @@ test *ARGS:
 
 # Format, then everything that a compiler or linter can find
 lint:
-    cargo fmt
+    cargo fmt --all
     cargo clippy --all-targets -- -D warnings
 
 # Spelling of code and documents (pip install typos)
 typos *ARGS:
     typos {{ARGS}}
+
+# Fuzz each target, or those named, for some seconds (10); `just fuzz 3600` takes hours
+fuzz *ARGS:
+    fuzz/run {{ARGS}}
 
 # Screening against the cost of gRPC alone: ratios, and PASS or FAIL for each goal
 bench *ARGS:

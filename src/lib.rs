@@ -44,7 +44,8 @@ pub mod grpc;
 
 pub mod cli;
 
-/// What tests say that lack their data; shared with those of `tests/it`.
+/// What tests need from outside the repository; shared with those of `tests/it`.
 #[cfg(test)]
-#[path = "../tests/it/support/lacking.rs"]
-mod lacking;
+#[path = "../tests/it/support/needs.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "unit tests need data alone")]
+mod needs;

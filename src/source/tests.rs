@@ -4,7 +4,6 @@ mod ofac;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 
@@ -32,20 +31,6 @@ pub(super) fn keys(list: &ReadList) -> Vec<(&str, &str, &str)> {
         .iter()
         .map(|(key, _)| (key.party_uid.as_str(), key.ticker.as_str(), key.address.as_str()))
         .collect()
-}
-
-/// The folder of real data, or `None` with a message where it is not there.
-pub(super) fn real_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("LAZARETTO_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let what = format!("no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
-    crate::lacking::skipped("data", &what);
-    None
 }
 
 const ADDRESS: &str = "149w62rY42aZBox8fGcmqNsXUzSStKeq8C";

@@ -293,7 +293,7 @@ fn pure_code_has_no_clock_no_chance_and_no_input() {
     hold(wrong_effects);
 }
 
-/// What a test compares must not depend on when it runs: [`crate::program::NOW`] is its time.
+/// What a test compares must not depend on when it runs: [`crate::support::program::NOW`] is its time.
 #[test]
 fn tests_ask_for_no_time_of_day() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");

@@ -10,17 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
 use lazaretto::domain::publication::listed_digest;
-use lazaretto::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
-};
+use lazaretto::domain::transfer::Transfer;
 use lazaretto::engine::{Engine, Import, check_named_record};
 use lazaretto::ingest::Ingestor;
 use lazaretto::store::{Store, backup};
 
-use super::desk::{Desk, list_id};
+use crate::support::desk::{Desk, list_id};
+use crate::support::rows;
 
 const CACHE: u64 = 8 << 20;
 const LISTS: [&str; 2] = ["even", "odd"];
@@ -29,27 +27,7 @@ const BACKUPS: usize = 8;
 
 /// Row `n` of the transfers.
 pub fn row(n: u64) -> Transfer {
-    let holder = |n: u64| {
-        let mut bytes = [0; 20];
-        bytes[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        Some(Holder::Evm(bytes))
-    };
-    let position = Position { height: n / 8, tx_index: (n % 8) as u32, index: 0 };
-    Transfer {
-        chain: Chain::Evm(1),
-        time: n / 8,
-        placement: (!n.is_multiple_of(3)).then_some(position).into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement: Movement::Account(AccountMovement {
-            from: holder(n / 5),
-            to: holder(n),
-            asset: Asset::Native,
-            amount: Amount::from(10_u64.pow(18)),
-            usd_micros: None,
-        }),
-    }
+    rows::row(n, 10_u128.pow(18))
 }
 
 /// A store of these transfers alone.

@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::cli_transfers::Place;
-use super::program::TODAY;
+use crate::support::place::Place;
+use crate::support::program::TODAY;
 
 /// Paid by the listed one, on Bitcoin and on Ethereum.
 const PAID_ON_BITCOIN: &str = "bc1qr0w4kkujutvlxz3mygamxk24r5x6yr3hspwd5t";

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use super::program::{Said, program, run};
-use super::support::refusing::RefusingPort;
+use crate::support::program::{Said, program, run};
+use crate::support::refusing::RefusingPort;
 
 /// In lower case, so that it carries no checksum.
 const EVM: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use rcgen::generate_simple_self_signed;
 
-use super::program::{Running, Said, program, run};
+use crate::support::program::{Running, Said, program, run};
 
 const CLEAN: &str = "0x3333333333333333333333333333333333333333";
 

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::cli_transfers::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
-use super::program::Said;
+use crate::support::place::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
+use crate::support::program::Said;
 
 /// A place with a sanctions list and an advisory one, and transfers: funds went from the listed one
 /// over NEAR to FAR, and to SERVICE.

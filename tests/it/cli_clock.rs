@@ -1,7 +1,7 @@
 //! A machine whose clock is behind: it is named, and no age is made up.
 
-use super::cli_transfers::{FAR, Place};
-use super::program::Said;
+use crate::support::place::{FAR, Place};
+use crate::support::program::Said;
 
 /// Three weeks before the list of sanctions was published.
 const BEHIND: &str = "2026-11-01T12:00:00Z";

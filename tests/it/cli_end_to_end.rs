@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::program::{Running, Said, TODAY, program, run};
-use super::support::refusing::RefusingPort;
+use crate::support::place::Place;
+use crate::support::program::{Running, Said, TODAY, program, run};
+use crate::support::refusing::RefusingPort;
 
 const LISTED: &str = "0x1111111111111111111111111111111111111111";
 const WARNED_OF: &str = "0x2222222222222222222222222222222222222222";
@@ -25,70 +26,26 @@ required = true
 kind = "ADVISORY"
 "#;
 
-/// A data directory with its configuration.
-struct Place {
-    dir: tempfile::TempDir,
+/// With a sanctions list and an advisory, both published today.
+fn with_lists() -> Place {
+    let place = Place::with(CONFIG);
+    let sanctions = place.file("sanctions.csv", &csv(&[(LISTED, "u1", "Evil Party")]));
+    let warnings = place.file("warnings.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
+    for (file, list) in [(sanctions, "sanctions"), (warnings, "warnings")] {
+        let shown = import(&place, &file, list, &[]);
+        assert_eq!(shown.status, 0, "{}", shown.err);
+        assert!(shown.out.contains("1 added, 0 updated, 0 removed"), "{}", shown.out);
+    }
+    place
 }
 
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("lazaretto.toml"), CONFIG).unwrap();
-        Self { dir }
-    }
+fn endpoint(place: &Place) -> PathBuf {
+    place.data().join("endpoint")
+}
 
-    /// With a sanctions list and an advisory, both published today.
-    fn with_lists() -> Self {
-        let place = Self::new();
-        let sanctions = place.file("sanctions.csv", &csv(&[(LISTED, "u1", "Evil Party")]));
-        let warnings = place.file("warnings.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
-        for (file, list) in [(sanctions, "sanctions"), (warnings, "warnings")] {
-            let shown = place.import(&file, list, &[]);
-            assert_eq!(shown.status, 0, "{}", shown.err);
-            assert!(shown.out.contains("1 added, 0 updated, 0 removed"), "{}", shown.out);
-        }
-        place
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn file(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.dir.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn endpoint(&self) -> PathBuf {
-        self.data().join("endpoint")
-    }
-
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = program(&self.data());
-        command.args(arguments).env("LAZARETTO_CONFIG", self.dir.path().join("lazaretto.toml"));
-        command
-    }
-
-    fn says(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().unwrap().into()
-    }
-
-    fn import(&self, file: &Path, list: &str, more: &[&str]) -> Said {
-        let file = file.to_str().unwrap();
-        let mut arguments = vec!["lists", "import", file, "--list", list, "--published", TODAY];
-        arguments.extend(more);
-        self.says(&arguments)
-    }
-
-    /// A server on a free port, listening.
-    fn serve(&self) -> (Running, String) {
-        let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
-        let line = server.wait_for("listening url=");
-        let url = line.split("url=").nth(1).unwrap().split_whitespace().next().unwrap();
-        let url = url.to_owned();
-        (server, url)
-    }
+fn import(place: &Place, file: &str, list: &str, more: &[&str]) -> Said {
+    let fixed = ["lists", "import", file, "--list", list, "--published", TODAY];
+    place.says(&[&fixed, more].concat())
 }
 
 fn csv(rows: &[(&str, &str, &str)]) -> String {
@@ -137,14 +94,14 @@ fn check_every_decision(place: &Place, more: &[&str]) {
 
 #[test]
 fn exit_statuses_without_a_server() {
-    check_every_decision(&Place::with_lists(), &[]);
+    check_every_decision(&with_lists(), &[]);
 }
 
 #[test]
 fn exit_statuses_beside_a_server_on_the_same_folder() {
-    let place = Place::with_lists();
-    let (server, url) = place.serve();
-    assert_eq!(fs::read_to_string(place.endpoint()).unwrap(), format!("{url}\n"));
+    let place = with_lists();
+    let (server, url) = place.serve_at();
+    assert_eq!(fs::read_to_string(endpoint(&place)).unwrap(), format!("{url}\n"));
     check_every_decision(&place, &[]);
     server.signal("TERM");
     assert_eq!(server.end().status, 0);
@@ -152,15 +109,15 @@ fn exit_statuses_beside_a_server_on_the_same_folder() {
 
 #[test]
 fn a_named_server_is_asked_instead() {
-    let (place, elsewhere) = (Place::with_lists(), Place::new());
-    let (_server, url) = place.serve();
+    let (place, elsewhere) = (with_lists(), Place::with(CONFIG));
+    let (_server, url) = place.serve_at();
     check_every_decision(&elsewhere, &["--server", &url]);
     assert!(!elsewhere.data().exists(), "its own folder was not opened");
 }
 
 #[test]
 fn a_decision_can_be_expected() {
-    let place = Place::with_lists();
+    let place = with_lists();
     check(&place, &[LISTED, "--expect", "BLOCK"], 0, &["BLOCK"]);
     check(&place, &[CLEAN, "--expect", "allow"], 0, &["ALLOW"]);
     for arguments in [[LISTED, CLEAN, "--expect", "BLOCK"], [CLEAN, LISTED, "--expect", "ALLOW"]] {
@@ -174,7 +131,7 @@ fn a_decision_can_be_expected() {
 
 #[test]
 fn json_is_the_proto() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let shown = place.says(&["screen", LISTED, CLEAN, "--output", "json"]);
     assert_eq!(shown.status, 11, "{}", shown.err);
     let json: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
@@ -193,15 +150,15 @@ fn json_is_the_proto() {
 
 #[test]
 fn an_import_counts_at_once_and_unchanged_facts_make_no_version() {
-    let place = Place::with_lists();
-    let (_server, _) = place.serve();
+    let place = with_lists();
+    let (_server, _) = place.serve_at();
     check(&place, &[CLEAN], 0, &[]);
     let both = csv(&[(LISTED, "u1", "Evil Party"), (CLEAN, "u3", "New Party")]);
     let file = place.file("both.csv", &both);
-    let shown = place.import(&file, "sanctions", &[]);
+    let shown = import(&place, &file, "sanctions", &[]);
     assert!(shown.out.contains("1 added, 0 updated, 0 removed"), "{}{}", shown.out, shown.err);
     check(&place, &[CLEAN], 11, &["New Party"]);
-    let again = place.import(&file, "sanctions", &[]);
+    let again = import(&place, &file, "sanctions", &[]);
     assert!(again.out.contains("unchanged"), "{}{}", again.out, again.err);
 
     let changes = place.says(&["lists", "changes", "--list", "sanctions"]);
@@ -221,7 +178,7 @@ fn an_import_counts_at_once_and_unchanged_facts_make_no_version() {
 #[track_caller]
 fn look(place: &Place, state: &Path, arguments: &[&str]) -> (String, usize) {
     let mut command = program(&place.data());
-    command.current_dir(place.dir.path()).env("XDG_STATE_HOME", state);
+    command.current_dir(place.folder()).env("XDG_STATE_HOME", state);
     command.args(["lists", "changes", "--since-last", "--config", "lazaretto.toml"]);
     let said: Said = command.args(arguments).output().unwrap().into();
     assert_eq!((said.status, said.err.as_str()), (0, ""), "{}", said.out);
@@ -231,8 +188,8 @@ fn look(place: &Place, state: &Path, arguments: &[&str]) -> (String, usize) {
 
 #[test]
 fn the_last_look_is_each_users_own_and_notices_another_store() {
-    let place = Place::with_lists();
-    let (ours, theirs) = (place.dir.path().join("ours"), place.dir.path().join("theirs"));
+    let place = with_lists();
+    let (ours, theirs) = (place.folder().join("ours"), place.folder().join("theirs"));
     let first = "all changes, since this is the first look".to_owned();
     let again = "changes since the last look at 2026-11-22T12:00:00Z".to_owned();
     assert_eq!(look(&place, &ours, &[]), (first.clone(), 2));
@@ -242,7 +199,7 @@ fn the_last_look_is_each_users_own_and_notices_another_store() {
 
     let rows = csv(&[(LISTED, "u1", "Renamed Party"), (CLEAN, "u3", "New Party")]);
     let file = place.file("both.csv", &rows);
-    assert_eq!(place.import(&file, "sanctions", &[]).status, 0);
+    assert_eq!(import(&place, &file, "sanctions", &[]).status, 0);
     let shown = place.says(&["lists", "changes", "--list", "sanctions", "--since", "1"]);
     let renamed = "name from \"Evil Party\" to \"Renamed Party\"";
     assert!(shown.out.contains(renamed), "{}", shown.out);
@@ -254,7 +211,7 @@ fn the_last_look_is_each_users_own_and_notices_another_store() {
     fs::remove_dir_all(place.data()).unwrap();
     for name in ["Evil", "Worse", "Worst", "Least"] {
         let file = place.file("other.csv", &csv(&[(CLEAN, "u9", name)]));
-        assert_eq!(place.import(&file, "sanctions", &[]).status, 0);
+        assert_eq!(import(&place, &file, "sanctions", &[]).status, 0);
     }
     let (head, changes) = look(&place, &ours, &[]);
     assert!(head.contains("which was replaced or restored: all changes are shown"), "{head}");
@@ -267,10 +224,10 @@ fn the_last_look_is_each_users_own_and_notices_another_store() {
 
 #[test]
 fn what_cannot_be_understood_is_kept_and_shown() {
-    let place = Place::new();
+    let place = Place::with(CONFIG);
     let rows = csv(&[(LISTED, "u1", "Evil Party"), ("not\u{200b}ascii", "u1", "Evil Party")]);
     let file = place.file("rows.csv", &rows);
-    let shown = place.import(&file, "sanctions", &[]);
+    let shown = import(&place, &file, "sanctions", &[]);
     assert!(shown.out.contains("1 quarantined"), "{}{}", shown.out, shown.err);
     let shown = place.says(&["lists", "quarantine"]);
     assert!(shown.out.contains("not\\u{200b}ascii"), "{}", shown.out);
@@ -287,7 +244,7 @@ fn what_cannot_be_understood_is_kept_and_shown() {
 
 #[test]
 fn a_party_is_found_by_a_name_and_nothing_found_says_what_was_compared() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let found = place.says(&["lists", "party", "--name", "PARTY evil"]);
     assert_eq!(found.status, 0, "{}", found.err);
     assert!(found.out.starts_with("Evil Party on sanctions\n"), "{}", found.out);
@@ -319,8 +276,8 @@ fn a_party_is_found_by_a_name_and_nothing_found_says_what_was_compared() {
 
 #[test]
 fn an_export_can_be_imported() {
-    let place = Place::with_lists();
-    let path = place.dir.path().join("export.csv");
+    let place = with_lists();
+    let path = place.folder().join("export.csv");
     let to = path.to_str().unwrap();
     let shown = place.says(&["lists", "export", "--list", "sanctions", "--to", to]);
     assert_eq!((shown.status, shown.out.as_str()), (0, ""), "{}", shown.err);
@@ -328,7 +285,7 @@ fn an_export_can_be_imported() {
     assert!(exported.contains(LISTED), "{exported}");
     let shown = place.says(&["lists", "export", "--list", "sanctions"]);
     assert_eq!(shown.out, exported);
-    let again = place.import(&path, "sanctions", &[]);
+    let again = import(&place, path.to_str().unwrap(), "sanctions", &[]);
     assert!(again.out.contains("unchanged"), "{}{}", again.out, again.err);
 
     let unknown = place.says(&["lists", "export", "--list", "unknown", "--to", to]);
@@ -338,12 +295,12 @@ fn an_export_can_be_imported() {
 
 #[test]
 fn a_snapshot_can_be_asked_for_later() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let in_use = place.says(&["snapshot", "--output", "json"]);
     let json: serde_json::Value = serde_json::from_str(&in_use.out).unwrap();
     let id = json["snapshot"]["id"].as_str().unwrap();
     let file = place.file("more.csv", &csv(&[(WARNED_OF, "u2", "P"), (CLEAN, "u3", "P")]));
-    assert_eq!(place.import(&file, "warnings", &[]).status, 0);
+    assert_eq!(import(&place, &file, "warnings", &[]).status, 0);
     let later = place.says(&["snapshot", id]);
     assert!(later.out.starts_with(&format!("Snapshot {id}\n")), "{}{}", later.out, later.err);
     let unknown = place.says(&["snapshot", "0000"]);
@@ -352,7 +309,7 @@ fn a_snapshot_can_be_asked_for_later() {
 
 #[test]
 fn nothing_loaded_is_an_error_and_a_missing_list_is_no_allow() {
-    let place = Place::new();
+    let place = Place::with(CONFIG);
     let shown = place.says(&["screen", CLEAN]);
     assert_eq!((shown.status, shown.out.as_str()), (1, ""));
     assert_eq!(
@@ -361,33 +318,33 @@ fn nothing_loaded_is_an_error_and_a_missing_list_is_no_allow() {
          `lazaretto lists import`\n"
     );
     let file = place.file("w.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
-    assert_eq!(place.import(&file, "warnings", &[]).status, 0);
+    assert_eq!(import(&place, &file, "warnings", &[]).status, 0);
     check(&place, &[CLEAN], 10, &["required list sanctions is not loaded"]);
 }
 
 #[test]
 fn a_refused_import_says_why_and_changes_nothing() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let malformed = place.file("bad.csv", "address,ticker\n\"unclosed,ETH\n");
-    let shown = place.import(&malformed, "sanctions", &["--format", "csv"]);
+    let shown = import(&place, &malformed, "sanctions", &["--format", "csv"]);
     assert_eq!((shown.status, shown.out.as_str()), (1, ""));
     assert!(shown.err.contains("where the header has 2 at line 2"), "{}", shown.err);
     let empty = place.file("empty.csv", "address,ticker,party_uid,party_name\n");
-    let shown = place.import(&empty, "sanctions", &["--format", "csv"]);
+    let shown = import(&place, &empty, "sanctions", &["--format", "csv"]);
     assert_eq!(shown.status, 1);
     assert!(shown.err.contains("the publication is empty"), "{}", shown.err);
-    let missing = place.import(Path::new("/nonexistent.csv"), "sanctions", &[]);
+    let missing = import(&place, "/nonexistent.csv", "sanctions", &[]);
     assert!(missing.err.contains("reading /nonexistent.csv"), "{}", missing.err);
     check(&place, &[LISTED], 11, &[]);
 }
 
 #[test]
 fn a_forced_import_shows_the_loss_and_takes_a_word_of_agreement() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let other = "0x00000000219ab540356cbb839cbe05303d7705fa";
     let file = place.file("other.csv", &csv(&[(other, "u2", "Other")]));
     let forced = ["--force", "the court said so", "--force-gate", "shrink"];
-    let shown = place.import(&file, "sanctions", &forced);
+    let shown = import(&place, &file, "sanctions", &forced);
     assert_eq!((shown.status, shown.out.as_str()), (1, ""));
     for want in ["1 removed at once", LISTED, "Evil Party", "nothing was published", "--yes"] {
         assert!(shown.err.contains(want), "{want}: {}", shown.err);
@@ -395,12 +352,12 @@ fn a_forced_import_shows_the_loss_and_takes_a_word_of_agreement() {
     check(&place, &[LISTED], 11, &[]);
     // Another gate than the one that holds removals back lets none pass.
     let older = ["--force", "the court said so", "--force-gate", "older", "--yes"];
-    let shown = place.import(&file, "sanctions", &older);
+    let shown = import(&place, &file, "sanctions", &older);
     assert!(shown.err.contains("0 removed at once"), "{}", shown.err);
     assert_eq!(shown.status, 0, "{}", shown.err);
     check(&place, &[LISTED], 11, &[]);
     let agreed = [&forced[..], &["--yes"]].concat();
-    let shown = place.import(&file, "sanctions", &agreed);
+    let shown = import(&place, &file, "sanctions", &agreed);
     assert_eq!(shown.status, 0, "{}", shown.err);
     assert!(shown.out.contains("1 removed"), "{}", shown.out);
     check(&place, &[LISTED], 0, &[]);
@@ -408,7 +365,7 @@ fn a_forced_import_shows_the_loss_and_takes_a_word_of_agreement() {
 
 #[test]
 fn a_start_says_what_is_loaded_and_how_old_it_is() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let mut server = Running::start(place.command(&["serve", "--listen", "127.0.0.1:0"]));
     let line = server.wait_for("list=sanctions");
     for word in ["loaded", "kind=SANCTIONS", "listings=1", TODAY, "age="] {
@@ -417,14 +374,14 @@ fn a_start_says_what_is_loaded_and_how_old_it_is() {
     server.wait_for("list=warnings");
     server.wait_for("listening url=");
 
-    let empty = Place::new();
+    let empty = Place::with(CONFIG);
     let mut server = Running::start(empty.command(&["serve", "--listen", "127.0.0.1:0"]));
     server.wait_for("no list loaded");
 }
 
 #[test]
 fn a_refresh_needs_a_source() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let all = place.says(&["lists", "refresh"]);
     assert_eq!((all.status, all.out.as_str()), (1, ""));
     assert!(all.err.contains("no list has a configured source"), "{}", all.err);
@@ -439,9 +396,9 @@ fn a_refresh_needs_a_source() {
 
 #[test]
 fn a_refresh_of_all_sources_reports_each() {
-    let place = Place::new();
+    let place = Place::with(CONFIG);
     let file = place.file("s.csv", &csv(&[(LISTED, "u1", "Evil Party")]));
-    let good = format!("lists.sanctions.path={}", file.display());
+    let good = format!("lists.sanctions.path={file}");
     let bad = "lists.warnings.path=/nonexistent.csv";
     let arguments = ["lists", "refresh", "--set", "offline=false", "--set", &good, "--set", bad];
     let shown = place.says(&arguments);
@@ -453,15 +410,15 @@ fn a_refresh_of_all_sources_reports_each() {
 
 #[test]
 fn a_locked_folder_without_a_server_to_ask() {
-    let place = Place::with_lists();
-    let (server, url) = place.serve();
+    let place = with_lists();
+    let (server, url) = place.serve_at();
     let second = place.says(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status, 1);
     let want = format!("is in use by another process, a server at {url}");
     assert!(second.err.contains(&want), "{}", second.err);
-    assert!(place.endpoint().exists(), "the first server's file stays");
+    assert!(endpoint(&place).exists(), "the first server's file stays");
 
-    fs::remove_file(place.endpoint()).unwrap();
+    fs::remove_file(endpoint(&place)).unwrap();
     assert_eq!(place.says(&["screen", CLEAN]).status, 0, "by the socket");
     fs::remove_file(place.data().join("socket")).unwrap();
     let shown = place.says(&["screen", CLEAN]);
@@ -470,7 +427,7 @@ fn a_locked_folder_without_a_server_to_ask() {
         assert!(shown.err.contains(word), "{}", shown.err);
     }
     let port = RefusingPort::take();
-    fs::write(place.endpoint(), format!("http://{}\n", port.address())).unwrap();
+    fs::write(endpoint(&place), format!("http://{}\n", port.address())).unwrap();
     let shown = place.says(&["screen", CLEAN]);
     assert_eq!(shown.status, 1);
     for word in ["is in use by another process", "names no server that answers"] {
@@ -481,18 +438,18 @@ fn a_locked_folder_without_a_server_to_ask() {
 
 #[test]
 fn a_killed_server_leaves_a_folder_that_opens() {
-    let place = Place::with_lists();
-    let (server, _) = place.serve();
+    let place = with_lists();
+    let (server, _) = place.serve_at();
     server.signal("KILL");
     assert_eq!(server.end().status, -1);
-    assert!(place.endpoint().exists(), "its file stays behind");
+    assert!(endpoint(&place).exists(), "its file stays behind");
     check_every_decision(&place, &[]);
 }
 
 /// The file cannot be written whole, so that the import stays under way until it is.
 #[cfg(unix)]
 fn import_under_way(place: &Place) -> (Running, fs::File) {
-    let pipe = place.dir.path().join("pipe");
+    let pipe = place.folder().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let arguments = [
         "lists",
@@ -518,8 +475,8 @@ fn import_under_way(place: &Place) -> (Running, fs::File) {
 
 #[test]
 fn a_call_under_way_is_answered_before_the_end() {
-    let place = Place::with_lists();
-    let (mut server, _) = place.serve();
+    let place = with_lists();
+    let (mut server, _) = place.serve_at();
     let (import, mut pipe) = import_under_way(&place);
     server.signal("TERM");
     server.wait_for("graceful shutdown started");
@@ -531,22 +488,22 @@ fn a_call_under_way_is_answered_before_the_end() {
     let ended = server.end();
     assert_eq!(ended.status, 0, "{}", ended.err);
     assert!(ended.err.contains("server stopped"), "{}", ended.err);
-    assert!(!place.endpoint().exists());
+    assert!(!endpoint(&place).exists());
     check(&place, &[CLEAN, "-v"], 10, &["hand-made (SEIZURE)"]);
 }
 
 #[test]
 fn a_second_signal_ends_at_once() {
     for (name, status) in [("TERM", 143), ("INT", 130)] {
-        let place = Place::with_lists();
-        let (mut server, _) = place.serve();
+        let place = with_lists();
+        let (mut server, _) = place.serve_at();
         let (import, pipe) = import_under_way(&place);
         server.signal(name);
         server.wait_for("graceful shutdown started");
         server.signal(name);
         let ended = server.end();
         assert_eq!(ended.status, status, "{}", ended.err);
-        assert!(!place.endpoint().exists());
+        assert!(!endpoint(&place).exists());
         drop(pipe);
         let cut = import.end();
         assert_eq!((cut.status, cut.out.as_str()), (1, ""), "{}", cut.err);
@@ -556,7 +513,7 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn a_server_beyond_this_machine_or_on_stale_lists_warns() {
-    let place = Place::with_lists();
+    let place = with_lists();
     let arguments = ["serve", "--listen", "0.0.0.0:0", "--allow-stale", "--allow-anonymous"];
     let mut server = Running::start(place.command(&arguments));
     server.wait_for("reachable from other machines without authentication");

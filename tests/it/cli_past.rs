@@ -1,8 +1,8 @@
 //! The past on the command line: looks that were declared, the versions of a past day, and snapshots
 //! that were once in force.
 
-use super::cli_transfers::{LISTED, Place};
-use super::program::Said;
+use crate::support::place::{LISTED, Place};
+use crate::support::program::Said;
 
 #[test]
 fn an_import_is_declared_to_be_a_look() {

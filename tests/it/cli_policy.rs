@@ -9,7 +9,7 @@ use std::process::Stdio;
 use lazaretto::screening::policy::Policy;
 use serde_json::Value;
 
-use super::program::{Running, Said, program};
+use crate::support::program::{Running, Said, program};
 
 /// Two hops and three hops from the listed address of the example, and a clean one.
 const TWO_HOPS: &str = "0x0b00000000000000000000000000000000000022";

@@ -2,104 +2,11 @@
 //! wrong with a file.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::program::{Running, Said, TODAY, program};
-
-/// The listed one, one that took from it, one that took from that, and a service.
-pub(super) const LISTED: &str = "0xbad0000000000000000000000000000000000001";
-pub(super) const NEAR: &str = "0x0a00000000000000000000000000000000000011";
-pub(super) const FAR: &str = "0x0b00000000000000000000000000000000000022";
-pub(super) const SERVICE: &str = "0x0e00000000000000000000000000000000000044";
-
-const CONFIG: &str = r#"
-starter_lists = false
-offline = true
-lists.us-ofac-sdn.enabled = false
-lists.us-ofac-cons.enabled = false
-lists.lazarus-advisories.enabled = false
-[lists.sanctions]
-kind = "SANCTIONS"
-required = true
-"#;
-
-/// A data directory with its configuration and files.
-pub(super) struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    /// With a sanctions list of today.
-    pub(super) fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        place.file("lazaretto.toml", CONFIG);
-        let row = format!("{LISTED},eip155:1,u1,Evil Party,2026-01-01\n");
-        let list = format!("address,ticker,party_uid,party_name,listed_on\n{row}");
-        let list = place.file("sanctions.csv", &list);
-        let arguments = ["lists", "import", &list, "--list", "sanctions", "--published", TODAY];
-        assert_eq!(place.says(&arguments).status, 0);
-        place
-    }
-
-    pub(super) fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    /// Writes a file, and gives its path.
-    pub(super) fn file(&self, name: &str, content: &str) -> String {
-        let path = self.dir.path().join(name);
-        fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    pub(super) fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = program(&self.data());
-        command.args(arguments).env("LAZARETTO_CONFIG", self.dir.path().join("lazaretto.toml"));
-        command
-    }
-
-    pub(super) fn says(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().unwrap().into()
-    }
-
-    /// What a command that must succeed shows as JSON.
-    #[track_caller]
-    pub(super) fn json(&self, arguments: &[&str]) -> Value {
-        self.json_with(0, arguments)
-    }
-
-    /// The same of one that ends with an exit status.
-    #[track_caller]
-    pub(super) fn json_with(&self, status: i32, arguments: &[&str]) -> Value {
-        let shown = self.says(&[arguments, &["--output", "json"]].concat());
-        assert_eq!(shown.status, status, "{arguments:?}: {}", shown.err);
-        serde_json::from_str(&shown.out).unwrap()
-    }
-
-    /// A server on a free port, listening.
-    pub(super) fn serve(&self) -> Running {
-        let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
-        server.wait_for("listening url=");
-        server
-    }
-}
-
-/// A file of our own form: one ether a row, a minute apart.
-pub(super) fn transfers(rows: &[(u64, &str, &str)]) -> String {
-    let mut csv = String::from("chain,tx,position,time,from,to,asset,amount\n");
-    for (height, from, to) in rows {
-        let time = jiff::Timestamp::from_second(1_767_000_000 + *height as i64 * 60).unwrap();
-        let amount = "1000000000000000000";
-        csv += &format!("eip155:1,0x{height:064x},{height}:0,{time},{from},{to},native,{amount}\n");
-    }
-    csv
-}
-
-pub(super) fn three() -> String {
-    transfers(&[(100, LISTED, NEAR), (101, NEAR, FAR), (103, LISTED, SERVICE)])
-}
+use crate::support::place::{FAR, LISTED, NEAR, Place, SERVICE, three, transfers};
+use crate::support::program::{Running, Said};
 
 /// Counts of a summary.
 fn counts(summary: &Value) -> [u64; 5] {
@@ -162,7 +69,7 @@ fn a_bad_row_is_named_and_what_was_before_it_stays() {
 fn bad_rows_are_rejected_where_a_file_takes_them() {
     let place = Place::new();
     let bad = place.file("bad.csv", &three().replace("101:0", "101:x"));
-    let rejects = place.dir.path().join("rejects.jsonl");
+    let rejects = place.folder().join("rejects.jsonl");
     let to = rejects.to_str().unwrap();
     let summary = place.json_with(3, &["transfers", "import", &bad, "--rejects", to]);
     assert_eq!(summary["rejected_at"][0]["chain"], "eip155:1");
@@ -195,7 +102,7 @@ fn a_stray_quote_swallows_no_transfers() {
     );
     assert_eq!(place.json(&["transfers", "heads"])["heads"][0].get("complete"), None);
 
-    let rejects = place.dir.path().join("rejects.jsonl");
+    let rejects = place.folder().join("rejects.jsonl");
     let rejecting = ["transfers", "import", &file, "--rejects", rejects.to_str().unwrap()];
     let said = place.says(&[&rejecting[..], &["--output", "json"]].concat());
     let summary: Value = serde_json::from_str(&said.out).unwrap();
@@ -224,7 +131,7 @@ fn rows_beyond_what_a_transfer_can_be_are_bad_rows() {
     assert_eq!(shown.status, 1, "{}", shown.out);
     let words = "late.csv: line 3: time: 4102444800 (Unix seconds) is more than 7200 seconds after";
     assert_eq!(shown.err.matches(words).count(), 1, "{}", shown.err);
-    let rejects = place.dir.path().join("rejects.jsonl");
+    let rejects = place.folder().join("rejects.jsonl");
     let rejecting = ["transfers", "import", &late, "--rejects", rejects.to_str().unwrap()];
     // What stood before the bad row is stored since the first import.
     assert_eq!(counts(&place.json_with(3, &rejecting)), [3, 1, 1, 1, 2]);
@@ -329,7 +236,7 @@ fn paths_in_every_form() {
         for string in on_path.iter().chain(&["Evil Party"]) {
             assert!(shown.out.contains(string), "{form} lacks {string}:\n{}", shown.out);
         }
-        let out = place.dir.path().join(form);
+        let out = place.folder().join(form);
         let to_file = ["--output", form, "--out", out.to_str().unwrap()];
         let told = place.says(&[&trace[..], &to_file].concat());
         assert_eq!((told.status, told.out.as_str()), (0, ""), "{}", told.err);

@@ -13,8 +13,9 @@ use rcgen::generate_simple_self_signed;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::foreign_clients::{LISTED, NOTHING_LOADED, tool};
-use super::program::{Running, TODAY, program, run};
+use crate::foreign_clients::{LISTED, NOTHING_LOADED};
+use crate::support::needs::{Need, tool};
+use crate::support::program::{Running, TODAY, program, run};
 
 /// The addresses of tests/clients/*/outcomes.*.
 const SANCTIONS: &str = "address,ticker,party_uid,party_name\n\
@@ -97,7 +98,7 @@ fn drive(mut driver: Command, server: &Secured) {
 
 #[test]
 fn python_client_of_the_documents_meets_every_outcome() {
-    let Some(python) = tool("python", "LAZARETTO_TEST_PYTHON") else { return };
+    let Some(python) = tool(Need::Python) else { return };
     let server = Secured::start();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("client.py"), example("python")).unwrap();
@@ -109,8 +110,8 @@ fn python_client_of_the_documents_meets_every_outcome() {
 
 #[test]
 fn typescript_client_of_the_documents_meets_every_outcome() {
-    let Some(installed) = tool("typescript", "LAZARETTO_TEST_TYPESCRIPT") else { return };
-    let Some(buf) = tool("buf", "LAZARETTO_TEST_BUF") else { return };
+    let Some(installed) = tool(Need::Typescript) else { return };
+    let Some(buf) = tool(Need::Buf) else { return };
     let server = Secured::start();
     let modules = Path::new(&installed).join("node_modules");
     let given = root().join("tests/clients/typescript");
@@ -140,7 +141,7 @@ fn typescript_client_of_the_documents_meets_every_outcome() {
 
 #[test]
 fn buf_curl_asks_a_server_with_identities() {
-    let Some(buf) = tool("buf", "LAZARETTO_TEST_BUF") else { return };
+    let Some(buf) = tool(Need::Buf) else { return };
     let server = Secured::start();
     let header = format!("authorization: Bearer {}", server.token);
     let ask = |schema: &[&str]| {

@@ -7,8 +7,8 @@ use ripemd::Ripemd160;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::cli_transfers::{NEAR, Place};
-use super::program::{Running, Said, TODAY};
+use crate::support::place::{NEAR, Place};
+use crate::support::program::{Running, TODAY, check};
 
 /// The first byte of P2PKH addresses.
 pub(super) const BITCOIN: u8 = 0;
@@ -145,17 +145,6 @@ fn whole() -> Vec<(String, u64, String)> {
 fn texts(values: &Value, of: &str) -> Vec<String> {
     let values = values.as_array().map_or(&[][..], Vec::as_slice);
     values.iter().map(|value| value[of].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-#[track_caller]
-fn check(shown: &Said, status: i32, all: &[&str]) {
-    assert_eq!(shown.status, status, "{}{}", shown.out, shown.err);
-    // Sentences are broken at the width of the terminal.
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = one_line(&format!("{}{}", shown.out, shown.err));
-    for words in all {
-        assert!(said.contains(&one_line(words)), "{words:?} is not in\n{}{}", shown.out, shown.err);
-    }
 }
 
 #[test]

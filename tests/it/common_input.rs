@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::cli_transfers::Place;
 use super::cluster::{BITCOIN, COIN, bitcoin, row};
-use super::program::TODAY;
+use crate::support::place::Place;
+use crate::support::program::TODAY;
 
 /// A listed one, one beside it, and one that stood beside that.
 const LISTED: u8 = 5;

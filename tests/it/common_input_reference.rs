@@ -13,7 +13,7 @@ use lazaretto::exposure::{
 };
 
 use crate::real_transfers::graphsense::{lines, utxo_transactions};
-use crate::transfer_files::{Made, btc_blocks, read_file, real, settings};
+use crate::support::transfer_files::{Made, btc_blocks, read_file, real, settings};
 
 /// Addresses, by cluster.
 type Partition = BTreeSet<BTreeSet<String>>;

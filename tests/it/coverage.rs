@@ -10,7 +10,7 @@ use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Incomplete, ScopeFilter};
 
-use crate::desk::{Desk, Look, at, list_id, sends, unplaced, wallet};
+use crate::support::desk::{Desk, Look, at, list_id, sends, unplaced, wallet};
 
 const NOW: &str = "2025-11-20T12:00:00Z";
 const ETHER: u128 = 1_000_000_000_000_000_000;

@@ -4,26 +4,22 @@
 //! what was acknowledged; the parent kills it and looks at what is left.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use lazaretto::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingPeriod,
-    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
-};
+use lazaretto::domain::list::{ChangeKind, ListCheck, ListId, ListVersion, Row};
 use lazaretto::domain::list_change::ListingChange;
 use lazaretto::domain::publication::listed_digest;
 use lazaretto::store::Store;
+
+use crate::support::killed::run_and_kill;
+use crate::support::publication::{ROWS, publication};
 
 /// Names the data directory to the child; that it is set makes a child.
 const DIR: &str = "LAZARETTO_CRASH_TEST_DIR";
 const NAME: &str = "crash::what_was_acknowledged_survives_kill";
 const CACHE: u64 = 8 * 1024 * 1024;
 const KILLS: usize = 40;
-const ROWS: usize = 1500;
 
 #[test]
 fn what_was_acknowledged_survives_kill() {
@@ -35,7 +31,8 @@ fn what_was_acknowledged_survives_kill() {
     let mut unacknowledged = 0;
     for run in 0..KILLS {
         let before = acknowledged.len();
-        let checked = run_and_kill(dir.path(), &mut acknowledged);
+        let lines = run_and_kill(NAME, DIR, dir.path(), &["published ", "checked "]);
+        let checked = note(&lines, &mut acknowledged);
         let last = look(dir.path(), &acknowledged, checked);
         unacknowledged += usize::from(last > acknowledged.keys().last().copied().unwrap_or(0));
         eprintln!("kill {run}: {} acknowledged, {last} in force", acknowledged.len() - before);
@@ -52,43 +49,18 @@ fn what_was_acknowledged_survives_kill() {
     );
 }
 
-/// Starts a child, kills it at a random moment, and notes what it had acknowledged; gives the
-/// last version for which a check was.
-fn run_and_kill(dir: &Path, acknowledged: &mut BTreeMap<u64, String>) -> Option<u64> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let wait_for = fastrand::usize(0..8);
+/// Notes what a child has acknowledged; gives the last version for which a check was.
+fn note(lines: &[String], acknowledged: &mut BTreeMap<u64, String>) -> Option<u64> {
     let mut checked = None;
-    let mut note = |line: String| match line.split_whitespace().collect::<Vec<_>>()[..] {
-        ["published", version, digest] => {
-            let known = acknowledged.insert(version.parse().unwrap(), digest.to_owned());
-            assert_eq!(known, None, "version {version} came twice");
-            true
-        }
-        ["checked", version] => {
-            checked = Some(version.parse().unwrap());
-            true
-        }
-        _ => false,
-    };
-    let mut seen = 0;
-    while seen <= wait_for {
-        seen += usize::from(note(lines.next().unwrap().unwrap()));
-    }
-    for turn in 0..fastrand::u32(0..2_000_000) {
-        std::hint::black_box(turn);
-        std::hint::spin_loop();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
     for line in lines {
-        note(line.unwrap());
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["published", version, digest] => {
+                let known = acknowledged.insert(version.parse().unwrap(), digest.to_owned());
+                assert_eq!(known, None, "version {version} came twice");
+            }
+            ["checked", version] => checked = Some(version.parse().unwrap()),
+            _ => {}
+        }
     }
     checked
 }
@@ -143,44 +115,6 @@ fn publish_without_end(dir: &Path) {
         store.record_check(&id, &ListCheck { etag, ..ListCheck::default() }).unwrap();
         writeln!(out, "\nchecked {version}").unwrap();
     }
-}
-
-/// What `run` publishes as `version`.
-pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
-    let row = |n: usize| Row {
-        key: RowKey {
-            party_uid: format!("{:03}", n / 10),
-            address: format!("{n:05} {version} {run}"),
-            ticker: "XBT".to_owned(),
-        },
-        facts: RowFacts::default(),
-        periods: vec![ListingPeriod { from: None, basis: StartBasis::Unknown, until: None }],
-        removal_pending_since: None,
-    };
-    let party =
-        |n: usize| Party { uid: format!("{n:03}"), name: run.to_owned(), ..Party::default() };
-    let mut state = ListState {
-        version: ListVersion {
-            id: id.clone(),
-            kind: ListKind::Sanctions,
-            version,
-            digest: [0; 32],
-            published: None,
-            first_published: None,
-            uncovered: Vec::new(),
-            loaded_at: Timestamp::UNIX_EPOCH,
-            provenance: Provenance::Starter,
-            force_reason: run.to_owned(),
-            counts: ListCounts::default(),
-            not_understood: NotUnderstood::default(),
-        },
-        check: ListCheck::default(),
-        parties: Arc::new((0..ROWS / 10).map(party).collect()),
-        rows: Arc::new((0..ROWS).map(row).collect()),
-        baseline: Arc::default(),
-    };
-    state.version.digest = listed_digest(&state);
-    state
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::cli_transfers::{LISTED, Place, transfers};
+use crate::support::place::{LISTED, Place, transfers};
 
 /// The wallet so many transfers behind the listed address.
 fn behind(hops: u8) -> String {

@@ -1,8 +1,7 @@
 //! A disk that fills up: an append fails with a clear error, no other follows, and nothing that was
 //! acknowledged is lost.
 //!
-//! The disk is a file system in memory that the test mounts, which takes root; where it cannot,
-//! the test says so and does nothing, or fails where CI is set.
+//! The disk is a file system in memory that the test mounts, which takes root.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -18,60 +17,10 @@ use lazaretto::domain::transfer::{
 use lazaretto::ingest::Ingestor;
 use lazaretto::store::{Reopening, Store, StoreError};
 
-use crate::crash::publication;
-
-use crate::support::lacking::skipped;
+use crate::support::mounted::Mounted;
+use crate::support::publication::publication;
 
 const CACHE: u64 = 4 * 1024 * 1024;
-
-/// A mounted file system, unmounted when dropped.
-pub struct Mounted(tempfile::TempDir);
-
-impl Mounted {
-    pub fn new(megabytes: u32) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={megabytes}m");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "none"])
-            .arg(dir.path())
-            .output();
-        let is_mounted = mount.is_ok_and(|output| output.status.success());
-        if !is_mounted {
-            skipped("mount", "no file system can be mounted here");
-        }
-        is_mounted.then(|| Self(dir))
-    }
-
-    /// Writes to it are refused from now on, or taken again.
-    pub fn set_read_only(&self, read_only: bool) {
-        let options = if read_only { "remount,ro" } else { "remount,rw" };
-        let mount = Command::new("mount").args(["-o", options]).arg(self.path()).status();
-        assert!(mount.unwrap().success());
-    }
-
-    /// Fills it to the last byte; the file that does so, to be removed.
-    pub fn fill(&self) -> std::path::PathBuf {
-        let path = self.path().join("filler");
-        let mut file = std::fs::File::create(&path).unwrap();
-        let mut part = vec![0; 1 << 16];
-        while !part.is_empty() {
-            if std::io::Write::write_all(&mut file, &part).is_err() {
-                part.truncate(part.len() / 2);
-            }
-        }
-        path
-    }
-
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
 
 pub fn row(n: u64) -> Transfer {
     let mut from = [0; 20];

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-use crate::cli_transfers::three;
-use crate::disk_full::Mounted;
-use crate::program::{Running, Said, program, run};
+use crate::support::mounted::Mounted;
+use crate::support::place::three;
+use crate::support::program::{Running, Said, program, run};
 
 /// An address of the Lazarus Group that the starter list has.
 const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";

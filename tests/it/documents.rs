@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::program::{NOW, TODAY};
+use crate::support::program::{NOW, TODAY};
 
 /// The most bytes of README.md and ARCHITECTURE.md: a reader takes in no more at once.
 const MOST: [(&str, u64); 2] = [("README.md", 15 * 1024), ("ARCHITECTURE.md", 20 * 1024)];

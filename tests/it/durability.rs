@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use lazaretto::domain::publication::listed_digest;
 
-use crate::desk::Desk;
-use crate::program::NOW;
+use crate::support::desk::Desk;
+use crate::support::program::NOW;
 
 const LIST: &str = "test";
 const ROWS: usize = 2000;

@@ -14,7 +14,7 @@ use lazaretto::screening::payment::{Effect, Payment};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Scope, ScopeFilter};
 
-use crate::desk::{Desk, at, list_id, unplaced, wallet};
+use crate::support::desk::{Desk, at, list_id, unplaced, wallet};
 
 const NOW: &str = "2025-11-25T12:00:00Z";
 const USDT: &str = "0xdac17f958d2ee523a2206206994597c13d831ec7";

@@ -15,7 +15,8 @@ use lazaretto::exposure::Direction;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Incomplete, ScopeFilter};
 
-use crate::desk::{Desk, Look, at, sends, unplaced, wallet};
+use crate::support::desk::{Desk, Look, at, sends, unplaced, wallet};
+use crate::support::dice::Dice;
 
 const NOW: &str = "2025-11-25T12:00:00Z";
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -42,19 +43,6 @@ fn with(set: &[&'static str]) -> Vec<&'static str> {
 
 fn start() -> Timestamp {
     at("2025-11-20T00:00:00Z")
-}
-
-/// A sequence of numbers by a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
 }
 
 /// An import of a list, as it is repeated.

@@ -4,9 +4,8 @@
 //! The kills run the test itself as a child process, as in `crash`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Barrier;
 
 use lazaretto::config::{Config, Flags};
@@ -21,7 +20,8 @@ use lazaretto::screening::FindingKind;
 use lazaretto::screening::path_ends::path_ends;
 use lazaretto::store::Store;
 
-use super::desk::Desk;
+use crate::support::desk::Desk;
+use crate::support::killed::run_and_kill;
 
 const NOW: &str = "2026-03-10";
 /// The listed address is the holder 1.
@@ -160,7 +160,9 @@ fn labels_after_a_kill_are_those_of_a_fresh_build() {
     drop(desk_at(dir.path()));
     let mut acknowledged = 0;
     for kill in 0..KILLS {
-        acknowledged += run_and_kill(dir.path());
+        let lines = run_and_kill(NAME, DIR, dir.path(), &["stored "]);
+        let stored = lines.iter().filter_map(|line| line.strip_prefix("stored "));
+        acknowledged += stored.map(|rows| rows.parse::<u64>().unwrap()).sum::<u64>();
         let desk = Desk::at(dir.path(), NOW, &SET);
         let rows = desk.engine().transfer_heads().rows;
         assert!(rows >= acknowledged, "{rows} rows of {acknowledged} that were acknowledged");
@@ -169,41 +171,6 @@ fn labels_after_a_kill_are_those_of_a_fresh_build() {
         eprintln!("kill {kill}: {rows} rows, {keys} keys with labels");
     }
     assert!(acknowledged > 100, "too few rows to show anything");
-}
-
-/// Starts a child, kills it at a random moment, and gives how many rows it acknowledged.
-fn run_and_kill(dir: &Path) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let wait_for = fastrand::usize(0..12);
-    let mut stored = 0;
-    let mut note = |line: String| match line.strip_prefix("stored ") {
-        Some(rows) => {
-            stored += rows.parse::<u64>().unwrap();
-            1
-        }
-        None => 0,
-    };
-    let mut seen = 0;
-    while seen <= wait_for {
-        seen += note(lines.next().unwrap().unwrap());
-    }
-    for turn in 0..fastrand::u32(0..2_000_000) {
-        std::hint::black_box(turn);
-        std::hint::spin_loop();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    for line in lines {
-        note(line.unwrap());
-    }
-    stored
 }
 
 /// Stores batches among a hundred holders, in order and late ones, and says what is durable.

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::lacking::skipped;
+use crate::support::needs::{Need, tool};
 use crate::support::server::ServerChild;
 
 /// A server that holds no list and asks for no other than OFAC's.
@@ -27,17 +27,9 @@ pub const NOTHING_LOADED: [&str; 6] = [
 /// An address of the Lazarus Group that the starter list has.
 pub const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
-pub fn tool(name: &str, variable: &str) -> Option<OsString> {
-    let tool = std::env::var_os(variable).filter(|tool| !tool.is_empty());
-    if tool.is_none() {
-        skipped(name, &format!("{variable} is unset; .ci/run sets it"));
-    }
-    tool
-}
-
 #[test]
 fn python_client_generated_from_proto() {
-    let Some(python) = tool("python", "LAZARETTO_TEST_PYTHON") else { return };
+    let Some(python) = tool(Need::Python) else { return };
     let data_dir = tempfile::tempdir().expect("a temporary folder");
     let server = ServerChild::start(data_dir.path(), &NOTHING_LOADED);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -66,7 +58,7 @@ fn curl(buf: &OsString, endpoint: &str, method: &str, data: &Value, success: boo
 
 #[test]
 fn buf_curl_by_reflection() {
-    let Some(buf) = tool("buf", "LAZARETTO_TEST_BUF") else { return };
+    let Some(buf) = tool(Need::Buf) else { return };
     let data_dir = tempfile::tempdir().expect("a temporary folder");
     let server = ServerChild::start(data_dir.path(), &[]);
     let call = |method: &str, data: Value, success: bool| {

@@ -5,8 +5,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::cli_transfers::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
-use super::program::Said;
+use crate::support::place::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
+use crate::support::program::{Said, check};
 
 /// Nobody of interest.
 fn other(number: u64) -> String {
@@ -49,17 +49,6 @@ fn hubs(place: &Place, narrowed: &[&str]) -> Vec<Value> {
 
 fn addresses(hubs: &[Value]) -> Vec<&str> {
     hubs.iter().map(|hub| hub["address"].as_str().unwrap()).collect()
-}
-
-#[track_caller]
-fn check(shown: &Said, status: i32, all: &[&str]) {
-    assert_eq!(shown.status, status, "{}{}", shown.out, shown.err);
-    // Sentences are broken at the width of the terminal.
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = one_line(&format!("{}{}", shown.out, shown.err));
-    for words in all {
-        assert!(said.contains(&one_line(words)), "{words:?} is not in\n{}{}", shown.out, shown.err);
-    }
 }
 
 #[test]

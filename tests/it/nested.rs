@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::cli_transfers::Place;
 use super::cluster::{COIN, bitcoin, nested, row_of};
-use super::program::TODAY;
+use crate::support::place::Place;
+use crate::support::program::TODAY;
 
 /// A listed one, of whom the list has the nested address alone, and who stood beside the other.
 const LISTED: u8 = 5;

@@ -18,7 +18,8 @@ use lazaretto::screening::ListAge;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{FindingKind, Incomplete, ListingState, ScopeError};
 
-use crate::desk::{Desk, data, list_id};
+use crate::support::desk::{Desk, list_id};
+use crate::support::needs::data;
 use scan::{Key, Scan};
 
 const SDN: &str = "us-ofac-sdn";
@@ -57,14 +58,15 @@ struct Loaded {
     by_ticker: BTreeMap<String, u64>,
 }
 
+/// `None`, reported for each test that asks, without the data.
 fn history() -> Option<&'static History> {
-    static HISTORY: OnceLock<Option<History>> = OnceLock::new();
-    HISTORY.get_or_init(load_history).as_ref()
+    static HISTORY: OnceLock<History> = OnceLock::new();
+    let root = data("")?;
+    Some(HISTORY.get_or_init(|| load_history(&root)))
 }
 
-fn load_history() -> Option<History> {
-    let files = FILES.map(|(file, _)| data(file));
-    let files: Vec<PathBuf> = files.into_iter().collect::<Option<_>>()?;
+fn load_history(root: &Path) -> History {
+    let files = FILES.map(|(file, _)| root.join(file));
     let paths = files.clone();
     let scans = std::thread::spawn(move || paths.iter().map(|path| scan::scan(path)).collect());
     let desk = Desk::new("2024-05-30", &[]);
@@ -77,7 +79,7 @@ fn load_history() -> Option<History> {
     let dir = desk.closed();
     let mut kept = Vec::new();
     keep(dir.path(), dir.path(), &mut kept);
-    Some(History { scans: scans.join().unwrap(), publications, loaded, files: kept })
+    History { scans: scans.join().unwrap(), publications, loaded, files: kept }
 }
 
 fn loaded_now(desk: &Desk) -> Loaded {
@@ -605,7 +607,7 @@ fn a_file_that_shrank_adds_at_once_and_removes_when_forced() {
     for address in &cut {
         let answer = desk.screen(address, None);
         assert_ne!(answer.decision, Decision::Allow, "{address}");
-        let pending = |found: &&crate::desk::Found| {
+        let pending = |found: &&crate::support::desk::Found| {
             found.address == *address && found.state == ListingState::RemovalPending
         };
         let found = answer.findings.iter().find(pending).unwrap();
@@ -625,7 +627,7 @@ fn a_file_that_shrank_adds_at_once_and_removes_when_forced() {
     assert_eq!(kinds(5), of(&[("Removed", count)]));
     let counts = desk.list(SDN).state().version.counts;
     assert_eq!((counts.removals_pending, counts.removed), (0, count + 90));
-    let removed = |found: &crate::desk::Found| (found.state, found.score);
+    let removed = |found: &crate::support::desk::Found| (found.state, found.score);
     for address in &cut {
         let answer = desk.screen(address, None);
         let own = answer.findings.iter().filter(|found| found.address == *address);

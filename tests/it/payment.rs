@@ -12,7 +12,8 @@ use lazaretto::exposure::{Direction, Timing};
 use lazaretto::screening::payment::{Payment, Prospect};
 use lazaretto::screening::{Finding, Scope, ScopeFilter};
 
-use crate::desk::{Desk, at, unplaced, wallet};
+use crate::support::desk::{Desk, at, unplaced, wallet};
+use crate::support::dice::Dice;
 
 mod unvalued;
 
@@ -35,27 +36,10 @@ const LISTS: [(&str, ListKind); 5] = [
     ("services", ListKind::Service),
 ];
 
-/// A sequence of numbers by a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
-    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize].clone()
-    }
-
-    fn address(&mut self, chain: &Chain) -> String {
-        match chain {
-            Chain::Bitcoin => self.of(&BITCOINS).to_owned(),
-            _ => wallet(self.below(WALLETS) as u8),
-        }
+fn address(dice: &mut Dice, chain: &Chain) -> String {
+    match chain {
+        Chain::Bitcoin => dice.of(&BITCOINS).to_owned(),
+        _ => wallet(dice.below(WALLETS) as u8),
     }
 }
 
@@ -69,16 +53,16 @@ fn history(dice: &mut Dice) -> Vec<Transfer> {
     let transfer = |number: u32| {
         let chain = dice.of(&[Chain::Evm(1), Chain::Evm(1), Chain::Evm(10), Chain::Bitcoin]);
         let time = at(START) + SignedDuration::from_secs(dice.below(600) as i64);
-        let ends = [dice.address(&chain), dice.address(&chain)];
+        let ends = [address(dice, &chain), address(dice, &chain)];
         let height = dice.below(40);
         let position = Position { height, tx_index: dice.below(3) as u32, index: number };
         let position = (dice.below(3) > 0).then_some(position);
         if chain == Chain::Bitcoin {
-            let other = dice.address(&chain);
+            let other = address(dice, &chain);
             let amount = (dice.below(8) > 0).then_some(1_000_000 + u64::from(number));
             let outputs = vec![(&ends[1], Some(700_000)), (&other, Some(9))];
             // Sometimes two that are joined by it.
-            let beside = dice.address(&chain);
+            let beside = address(dice, &chain);
             let is_joining = dice.below(2) == 0;
             let beside = Some((&beside, amount)).filter(|_| is_joining && beside != ends[0]);
             let inputs = [(&ends[0], amount)].into_iter().chain(beside).collect();
@@ -132,8 +116,8 @@ fn import(desk: &Desk, dice: &mut Dice) {
             // Some before all transfers, some in between, some after all payments.
             let day = dice.of(&["2025-11-01", "2025-11-20", "2025-11-22", "2025-12-24"]);
             let (address, ticker) = match dice.below(5) {
-                0 => (dice.address(&Chain::Bitcoin), "XBT"),
-                _ => (dice.address(&Chain::Evm(1)), "ETH"),
+                0 => (address(dice, &Chain::Bitcoin), "XBT"),
+                _ => (address(dice, &Chain::Evm(1)), "ETH"),
             };
             csv += &format!("{address},{ticker},p{n},{day}\n");
         }
@@ -149,7 +133,7 @@ fn payment(dice: &mut Dice) -> Payment {
     let mut side = || {
         let count = [1, 1, 1, 2, 3][dice.below(5) as usize];
         let side: std::collections::BTreeSet<_> =
-            (0..count).map(|_| dice.address(&chain)).collect();
+            (0..count).map(|_| address(dice, &chain)).collect();
         side.into_iter().collect::<Vec<_>>()
     };
     let (sources, destinations) = (side(), side());

@@ -12,7 +12,7 @@ use lazaretto::screening::policy::{
 };
 use lazaretto::screening::{FindingKind, ListingState, Scope, ScopeFilter};
 
-use super::desk::{Desk, list_id};
+use crate::support::desk::{Desk, list_id};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policy.md");

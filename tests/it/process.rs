@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 
-use super::program::{Running, program};
+use crate::support::program::{Running, program};
 
 /// The server, started by a shell that first does `before`.
 fn serve_after(before: &str, data_dir: &Path, settings: &[&str]) -> Running {

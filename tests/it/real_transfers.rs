@@ -16,8 +16,9 @@ use lazaretto::exposure::Direction;
 use lazaretto::source::rows::Progress;
 use lazaretto::source::transfers::{ReadReport, ReadSettings, read};
 
-use crate::desk::{Desk, data};
-use crate::transfer_files::{Made, btc_blocks, eth_blocks, lazarus, real, records};
+use crate::support::desk::Desk;
+use crate::support::needs::data;
+use crate::support::transfer_files::{Made, btc_blocks, eth_blocks, lazarus, real, records};
 
 const NOW: &str = "2025-11-20T12:00:00Z";
 
@@ -171,7 +172,7 @@ fn lazarus_counterparties_are_at_one_hop() {
             .each_ref()
             .map(|side| side.iter().map(|(_, amount)| units(amount)).sum::<u128>() >= floor);
         for (side, direction) in directions.into_iter().enumerate() {
-            let sanctioned = |e: &&(crate::desk::Exposed, _)| {
+            let sanctioned = |e: &&(crate::support::desk::Exposed, _)| {
                 e.0.direction == direction && e.0.listed.0 == "us-ofac-sdn"
             };
             let found = look.near.iter().find(sanctioned);

@@ -21,8 +21,8 @@ use lazaretto::refresh::{
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
 
-use super::program::{NOW, Said, program};
-use super::support::refusing::RefusingPort;
+use crate::support::program::{NOW, Said, program};
+use crate::support::refusing::RefusingPort;
 use server::{Answer, Server};
 
 const A: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96\n";

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use sample::Sample;
 use serde_json::{Value, json};
 
-use crate::program::{Said, run};
+use crate::support::program::{Said, run};
 
 /// Writes a result and its summary.
 fn written(folder: &Path, sample: &Sample, summary: Option<&Value>) -> PathBuf {

@@ -19,8 +19,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::program::{Running, program};
-use crate::support::lacking::skipped;
+use crate::support::needs::{Need, tool};
+use crate::support::program::{Running, program};
 
 /// An address of the Lazarus Group that the starter list has.
 const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
@@ -136,11 +136,7 @@ async fn balance(fleet: Arc<Fleet>, listener: TcpListener) {
 
 /// The client in Python; `None` where there is none to start.
 fn python(address: SocketAddr) -> Option<Child> {
-    let python = std::env::var_os("LAZARETTO_TEST_PYTHON").filter(|it| !it.is_empty());
-    let Some(python) = python else {
-        skipped("python", "in part: LAZARETTO_TEST_PYTHON is unset; .ci/run sets it");
-        return None;
-    };
+    let python = tool(Need::Python)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);
     command.arg("-B").arg(root.join("tests/clients/python/load.py"));

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use lazaretto::domain::publication::listed_digest;
 use lazaretto::store::Store;
 
-use crate::crash::publication;
-use crate::program::program;
+use crate::support::program::program;
+use crate::support::publication::publication;
 
 /// Names the data directory to the child; that it is set makes a child.
 const DIR: &str = "LAZARETTO_START_CRASH_TEST_DIR";

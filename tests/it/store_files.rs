@@ -11,8 +11,8 @@ use lazaretto::domain::list::{ListCheck, ListState};
 use lazaretto::ingest::Ingestor;
 use lazaretto::store::{Store, StoreError};
 
-use crate::crash::publication;
 use crate::disk_full::row;
+use crate::support::publication::publication;
 
 const CACHE: u64 = 8 << 20;
 const ROWS: u64 = 5000;

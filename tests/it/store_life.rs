@@ -14,8 +14,8 @@ use lazaretto::screening::snapshot::SnapshotRecord;
 use lazaretto::screening::{Incomplete, Scope, ScopeFilter};
 use lazaretto::store::{DEFAULT_CACHE, Store};
 
-use crate::desk::{at, list_id};
 use crate::disk_full_server::Served;
+use crate::support::desk::{at, list_id};
 
 const CLEAN: &str = "0x7a250d5630b4cf539739df2c5dacb4c659f248aa";
 const LISTED: &str = "0x7a250d5630b4cf539739df2c5dacb4c659f248bb";

@@ -7,7 +7,8 @@ use lazaretto::domain::list::ListKind;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{FindingKind, ListingState};
 
-use crate::desk::{Desk, data};
+use crate::support::desk::Desk;
+use crate::support::needs::data;
 
 /// No list but the packs: an answer is then COMPLETE.
 const ALONE: [&str; 1] = ["lists.us-ofac-sdn.enabled=false"];

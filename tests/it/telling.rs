@@ -7,7 +7,7 @@ mod traces;
 use std::path::Path;
 use std::process::Command;
 
-use crate::program::{Running, program};
+use crate::support::program::{Running, program};
 
 /// A sanctioned address of the list that tests import.
 const LISTED: &str = "0x5eed00000000000000000000000000000000aaaa";

@@ -5,19 +5,19 @@
 //! As in `crash`, the test runs itself as a child, which sends a fixed sequence of batches from
 //! wherever the store is, and says on its output what was acknowledged.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
-use lazaretto::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, MovementKind, Position, Transfer, TxStatus,
-};
+use lazaretto::domain::transfer::{MovementKind, Transfer};
 use lazaretto::ingest::{CoverageDeclaration, Ingestor};
 use lazaretto::store::Store;
+
+use crate::support::killed::run_and_kill;
+use crate::support::rows;
 
 /// Names the data directory to the child; that it is set makes a child.
 const DIR: &str = "LAZARETTO_TRANSFERS_CRASH_TEST_DIR";
@@ -29,29 +29,9 @@ fn size(n: u64) -> u64 {
     [1, 300, 700, 1, 2500, 40, 9000][(n % 7) as usize]
 }
 
-/// Row `n` of the stream. Every third has no position.
+/// Row `n` of the stream.
 fn row(n: u64) -> Transfer {
-    let holder = |n: u64| {
-        let mut bytes = [0; 20];
-        bytes[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        Some(Holder::Evm(bytes))
-    };
-    let position = Position { height: n / 8, tx_index: (n % 8) as u32, index: 0 };
-    Transfer {
-        chain: Chain::Evm(1),
-        time: n / 8,
-        placement: (!n.is_multiple_of(3)).then_some(position).into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement: Movement::Account(AccountMovement {
-            from: holder(n / 5),
-            to: holder(n),
-            asset: Asset::Native,
-            amount: Amount::from(n % 2),
-            usd_micros: None,
-        }),
-    }
+    rows::row(n, u128::from(n % 2))
 }
 
 /// The batch with row `n` in it, from its beginning: its number and first row.
@@ -80,7 +60,7 @@ fn acknowledged_transfers_survive_kill() {
     let dir = tempfile::tempdir().unwrap();
     let (mut acknowledged, mut unacknowledged) = (0, 0);
     for kill in 0..KILLS {
-        for line in run_and_kill(name, dir.path()) {
+        for line in run_and_kill(name, DIR, dir.path(), &["appended ", "labelled "]) {
             if let Some(rows) = line.strip_prefix("appended ") {
                 acknowledged = rows.parse().unwrap();
             }
@@ -145,7 +125,7 @@ fn labels_are_of_one_generation_after_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = (0_u64, 0_u64);
     for kill in 0..KILLS {
-        for line in run_and_kill(name, dir.path()) {
+        for line in run_and_kill(name, DIR, dir.path(), &["appended ", "labelled "]) {
             if let Some((base, deltas)) =
                 line.strip_prefix("labelled ").and_then(|line| line.split_once(' '))
             {
@@ -188,32 +168,4 @@ fn label_without_end(dir: &Path) {
             writeln!(out, "\nlabelled {base} {}", number + 1).unwrap();
         }
     }
-}
-
-/// Starts a child, kills it at a random moment after its first words, and gives all that it said.
-fn run_and_kill(test: &str, dir: &Path) -> Vec<String> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut said = Vec::new();
-    let wait_for = fastrand::usize(1..12);
-    let mut seen = 0;
-    while seen < wait_for {
-        let line = lines.next().expect("the child goes on until it is killed").unwrap();
-        seen += usize::from(line.starts_with("appended ") || line.starts_with("labelled "));
-        said.push(line);
-    }
-    for turn in 0..fastrand::u32(0..2_000_000) {
-        std::hint::black_box(turn);
-        std::hint::spin_loop();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    said.extend(lines.map(Result::unwrap));
-    said
 }

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::cli_transfers::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
-use super::program::TODAY;
+use crate::support::place::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
+use crate::support::program::TODAY;
 
 const TOKEN: &str = "0x7e57000000000000000000000000000000000001";
 

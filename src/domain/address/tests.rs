@@ -7,23 +7,8 @@ pub(super) mod properties;
 mod vectors;
 mod wallets;
 
-use std::path::PathBuf;
-
 use super::*;
-
-/// The folder of real data, or `None` (and a message) where it is absent.
-pub(super) fn data(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("LAZARETTO_TEST_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    if !folder.is_dir() {
-        let what = format!("no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
-        crate::lacking::skipped("data", &what);
-        return None;
-    }
-    Some(folder.join(file))
-}
+use crate::needs::data;
 
 fn text(file: &str) -> Option<String> {
     data(file).map(|path| std::fs::read_to_string(path).unwrap())

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::super::tests::{keys, list, real_data, refused};
+use super::super::tests::{keys, list, refused};
 use super::*;
 use crate::domain::list::{FileNote, ReadList};
+use crate::needs::data;
 use crate::source::{Include, Position, SourceError, read_file, read_reported};
 
 const PACK: &str = "\
@@ -295,9 +296,9 @@ fn packs(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 
 #[test]
 fn every_real_pack_is_read() {
-    let Some(data) = real_data() else { return };
+    let Some(data) = data("tagpacks") else { return };
     let mut files = Vec::new();
-    packs(&data.join("tagpacks/packs"), &mut files);
+    packs(&data.join("packs"), &mut files);
     assert_eq!(files.len(), 86);
     let mut tags = 0;
     for path in files {
@@ -318,7 +319,7 @@ fn every_real_pack_is_read() {
     // 524,170 is what PyYAML counts in the same files.
     assert_eq!(tags, 524_170);
 
-    let actors = data.join("tagpacks/actors/graphsense.actorpack.yaml");
+    let actors = data.join("actors/graphsense.actorpack.yaml");
     let error = read_file(&actors, None, &Bounds::default()).unwrap_err();
     assert!(error.to_string().contains("actor pack"), "{error}");
 }

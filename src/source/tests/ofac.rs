@@ -1,6 +1,9 @@
 //! OFAC's real publications, against a plain scan of their lines.
 
+use std::path::PathBuf;
+
 use super::*;
+use crate::needs::data;
 
 /// What a plain scan over the lines of a publication finds: rows with repetitions, parties, and
 /// the rows per ticker.
@@ -40,7 +43,7 @@ fn scan(bytes: &[u8]) -> Scan {
 }
 
 fn publication(name: &str) -> Option<(PathBuf, Vec<u8>)> {
-    let path = real_data()?.join("ofac").join(name);
+    let path = data(&format!("ofac/{name}"))?;
     let mut bytes = Vec::new();
     bzip2::read::MultiBzDecoder::new(File::open(&path).unwrap()).read_to_end(&mut bytes).unwrap();
     Some((path, bytes))

@@ -12,9 +12,9 @@ use lazaretto::grpc::v1;
 use lazaretto::store::{Store, verify_backup};
 use tonic::Code;
 
-use super::super::program::{program, run};
-use super::super::support::server::ServerChild;
 use super::{CACHE, transfers_in};
+use crate::support::program::{program, run};
+use crate::support::server::ServerChild;
 
 /// Some 7 MB, more than waits on the way from a server to a reader that does not read.
 const ROWS: u64 = 200_000;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::operations::get;
 use super::transfers::{batch, ingest, payment};
 use super::*;
-use crate::support::lacking::skipped;
+use crate::support::needs::{Need, tool};
 
 /// A family: its type, its help and its samples by name and labels.
 #[derive(Debug, Default)]
@@ -259,15 +259,11 @@ fn the_table_says_what_is_shown_and_no_more() {
 
 #[test]
 fn promtool_finds_nothing_to_say() {
-    let tool = std::env::var_os("LAZARETTO_TEST_PROMTOOL").filter(|tool| !tool.is_empty());
-    let Some(tool) = tool else {
-        skipped("promtool", "LAZARETTO_TEST_PROMTOOL is unset; .ci/run sets it");
-        return;
-    };
+    let Some(promtool) = tool(Need::Promtool) else { return };
     run(vec![ofac()], async |desk| {
         busy(desk).await;
         let (text, _) = shown(desk).await;
-        let mut linter = Command::new(&tool);
+        let mut linter = Command::new(&promtool);
         linter.args(["check", "metrics"]).stdin(Stdio::piped());
         let mut linter = linter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         linter.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();

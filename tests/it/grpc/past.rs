@@ -243,7 +243,7 @@ fn a_past_snapshot_has_the_exposure_of_then_or_says_that_it_is_not_kept() {
         let listed = evm(1);
         let send = |height: u64, to: &str| {
             let mut session = desk.engine.begin_ingest();
-            let transfer = crate::desk::sends(height, &listed, to, start);
+            let transfer = crate::support::desk::sends(height, &listed, to, start);
             session.append(vec![transfer], &[]).unwrap();
             session.finish().unwrap();
             desk.engine.wait_for_exposure(true).unwrap();

@@ -11,8 +11,8 @@ use lazaretto::source::transfers::ReadSettings;
 use serde_json::{Value, json};
 
 use super::{NOW, dealings, ends, load};
-use crate::desk::Desk;
-use crate::transfer_files::{GraphSense, Made, real, records, without_exponent};
+use crate::support::desk::Desk;
+use crate::support::transfer_files::{GraphSense, Made, real, records, without_exponent};
 
 /// From and to, with a count of transactions and a sum.
 type Relations = BTreeMap<(String, String), (u64, u128)>;

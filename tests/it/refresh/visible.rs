@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::replay::{DOCUMENTED, FORMER, LATEST, Replay};
 use super::*;
-use crate::desk::data;
-use crate::program::{Running, run};
+use crate::support::needs::data;
+use crate::support::program::{Running, run};
 
 /// On the publication of 2025-11-19, and not on that of 2024-05-28.
 const NEW: &str = "0x0931cA4D13BB4ba75D9B7132AB690265D749a5E7";

@@ -8,22 +8,7 @@ use serde_json::Value;
 
 use super::sample::Sample;
 use super::{report, written};
-use crate::support::lacking::skipped;
-
-/// Debian's chromium; says so where there is none.
-fn chromium() -> Option<OsString> {
-    let named = std::env::var_os("LAZARETTO_TEST_CHROMIUM").filter(|it| !it.is_empty());
-    let found = || {
-        let folders = std::env::var_os("PATH")?;
-        let mut there = std::env::split_paths(&folders).map(|folder| folder.join("chromium"));
-        there.find(|program| program.is_file()).map(Into::into)
-    };
-    let program = named.or_else(found);
-    if program.is_none() {
-        skipped("chromium", "no chromium; LAZARETTO_TEST_CHROMIUM names it, .ci/run sets it");
-    }
-    program
-}
+use crate::support::needs::chromium;
 
 /// Opens a page, with nothing but this machine to talk to.
 fn open(program: &OsString, page: &Path, arguments: &[&str]) -> Output {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{CLEAN, CUSTOMER, LISTED, client, serve};
-use crate::program::{Said, TODAY};
+use crate::support::program::{Said, TODAY};
 
 /// What must not be in the log, beside the addresses above.
 const TORN: &str = "not-an-address-but-5eed";

@@ -355,7 +355,7 @@ proptest! {
 fn real_addresses_are_read_as_they_are() {
     use std::io::Read;
     let check = |file: &str| {
-        let Some(path) = crate::domain::address::tests::data(file) else { return };
+        let Some(path) = crate::needs::data(file) else { return };
         let mut text = String::new();
         let file = std::fs::File::open(path).unwrap();
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();

@@ -1,9 +1,0 @@
-//! Arbitrary bytes as a list of the form `Format::OfacAdvanced`: must not panic, hang or fill the memory.
-#![no_main]
-
-use lazaretto::source::{Bounds, Format, read};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    let _ = read(bytes, Format::OfacAdvanced, &Bounds::default());
-});
