@@ -1,9 +1,6 @@
 //! Refreshes lists from their configured sources: fetches, parses, gates and publishes on a
 //! schedule. A failed refresh keeps the last good version.
 
-// Matches over errors of other crates.
-#![allow(clippy::wildcard_enum_match_arm)]
-
 mod cause;
 mod check;
 mod fetch;
@@ -107,6 +104,7 @@ pub enum RefreshError {
 
 impl RefreshError {
     /// The error without text from the source, which may contain an address.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other errors say nothing of the file")]
     fn unquoted(&self) -> String {
         match self {
             Self::Read { file, source: SourceError::Malformed { format, at, .. } } => {

@@ -23,7 +23,6 @@
 //! ```
 
 // Most matches are over events and errors of other crates.
-#![allow(clippy::wildcard_enum_match_arm)]
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};

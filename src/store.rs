@@ -51,9 +51,6 @@
 //! publication deletes the rows that it supersedes. After an interrupted write the store refuses
 //! further writes until it is reopened ([`open`]).
 
-// Matches over errors, of which one or two are treated apart.
-#![allow(clippy::wildcard_enum_match_arm)]
-
 pub mod backup;
 mod baseline;
 mod changes;

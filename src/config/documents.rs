@@ -190,13 +190,12 @@ pub fn reference() -> String {
     page
 }
 
-/// Returns the help of the flag for a key of the top level: its first sentence, variable and default.
+/// Returns the help of the flag for a key of the top level: its text, variable and default.
 pub fn help(key: &str) -> String {
     let Some(key) = Config::keys().into_iter().find(|known| known.name == key) else {
         return String::new();
     };
-    let text = joined(key.text);
-    let mut help = text.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let mut help = joined(key.text).trim_end_matches('.').to_owned();
     help.push_str(&format!(" [env: {}]", variable(key.name)));
     if let (Some(value), None) = (&key.default, key.without)
         && value.parse::<bool>().is_err()

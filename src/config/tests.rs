@@ -313,12 +313,12 @@ fn what_a_variable_may_not_say() {
     check("LAZARETTO_LISTNE", "x", "unknown key \"listne\"");
     check("LAZARETTO_", "x", "unknown key \"\"");
     check("LAZARETTO_listen", "127.0.0.1:1", "unknown variable");
-    check("LAZARETTO_LISTS", "x", "lists: invalid type: string \"x\", expected a table");
+    check("LAZARETTO_LISTS", "x", "lists: invalid type: string, expected a table");
     check("LAZARETTO_LISTS__US_OFAC_SDN__URLS", "x", "unknown key \"lists.us-ofac-sdn.urls\"");
     check(
         "LAZARETTO_LISTS__US_OFAC_SDN",
         "x",
-        "lists.us-ofac-sdn: invalid type: string \"x\", expected a table",
+        "lists.us-ofac-sdn: invalid type: string, expected a table",
     );
     check("LAZARETTO_LISTS__X__Y__Z", "x", "unknown key \"lists.x.y\"");
     check("LAZARETTO_OFFLINE", "yes", "offline: must be true or false, not \"yes\"");

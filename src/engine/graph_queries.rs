@@ -36,10 +36,10 @@ const MOST_STOPS: usize = 20;
 #[derive(Debug)]
 pub struct EvidencedScreening<'a> {
     pub screening: Screening<'a>,
-    /// By finding, empty where labels answered; `None` where it is no exposure, or evidence was not
-    /// requested or is unavailable.
+    /// By finding; empty if neither evidence nor a search was needed. `None` where it is no exposure,
+    /// or evidence was not requested or is unavailable.
     pub evidence: Vec<Option<ExposureEvidence>>,
-    /// By finding, how the address is joined with the listing; `None` where it is not CO_SPENT, or
+    /// By finding, how the address is joined with the listing; empty as `evidence` is. `None` where it is not CO_SPENT, or
     /// evidence was not requested or is unavailable.
     pub joins: Vec<Option<JoinChainEvidence>>,
 }

@@ -11,7 +11,7 @@ use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 /// The number of a node, below [`MAX_NODES`].
 pub(super) type Node = u32;
 
-/// A bit is left for those that point at nodes.
+/// One bit of a number is left for a flag of edges.
 pub(super) const MAX_NODES: u32 = 1 << 31;
 
 /// Stands at the other end of a reward or a burn: the null address.

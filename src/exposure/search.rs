@@ -35,8 +35,8 @@ pub struct Path<H = HopRef, J = bool> {
     pub source: Source,
     /// Whether the transfer at the source was before its listing.
     pub timing: Timing,
-    /// Whether it begins at a key that is joined with the source by common inputs: that of the first
-    /// hop's sender (sent-to: of the last hop's receiver).
+    /// Whether, or by which chain, it begins at a key that is joined with the source by common inputs:
+    /// that of the first hop's sender (sent-to: of the last hop's receiver).
     pub common_input: J,
     /// One hop or more, in the order in which funds moved.
     pub hops: Vec<H>,

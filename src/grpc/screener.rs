@@ -1,5 +1,5 @@
-//! Screens checked queries in one scope and translates the answers: every method, and the process that
-//! holds the store, screens addresses by this.
+//! Checks queries, screens them in one scope and translates the answers: every method, and the
+//! process that holds the store, screens addresses by this.
 
 use jiff::Timestamp;
 

@@ -12,6 +12,9 @@
 //! lazaretto list 2`: in every cell such a character is written `\u{<hex>}`, and a backslash is
 //! doubled, in addition to the escaping of several values.
 
+// A match over errors of the CSV reader.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};

@@ -27,7 +27,8 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
         list.row(key, RowFacts::default()).map_err(at)?;
     }
     if list.seen() > 0 {
-        list.party(UNATTRIBUTED).map_err(|fault| fault.at_line(Format::Plain, lines.number()))?;
+        list.party(UNATTRIBUTED)
+            .map_err(|fault| fault.at_line(Format::Plain, lines.number() + 1))?;
     }
     Ok(list.finish(None))
 }

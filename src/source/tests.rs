@@ -200,10 +200,7 @@ fn a_value_without_end_does_not_fill_the_memory() {
     for (format, head) in cases {
         let mut input = Endless(head, b'x', 0);
         let error = read(&mut input, format, &Bounds::default()).unwrap_err();
-        let fault = match &error {
-            SourceError::Malformed { fault, .. } => fault,
-            other => panic!("{other}"),
-        };
+        let SourceError::Malformed { fault, .. } = &error else { panic!("{error}") };
         let long = matches!(fault, Fault::FieldTooLong(_) | Fault::RecordTooLong(_));
         assert!(long, "{format}: {error}");
         assert!(input.2 < 16 << 20, "{format}: {} bytes were read", input.2);

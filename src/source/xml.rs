@@ -4,6 +4,9 @@
 //! Names are local names: OFAC has changed its namespaces before. Skipped parts are only checked
 //! for matching tags.
 
+// Matches over events and errors of the XML reader.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 

@@ -248,11 +248,12 @@ impl Backup<'_> {
         while left > 0 {
             let part = &mut part[..PART.min(usize::try_from(left).unwrap_or(PART))];
             let place = self.file_end - left;
-            file.read_exact(part).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => {
+            file.read_exact(part).map_err(|error| {
+                if error.kind() == io::ErrorKind::UnexpectedEof {
                     store.segment_file.damaged(place, "it ends before its transfers do")
+                } else {
+                    StoreError::Io { path: store.dir.join("segments"), source: error }
                 }
-                _ => StoreError::Io { path: store.dir.join("segments"), source: error },
             })?;
             writer.segments(part)?;
             left -= part.len() as u64;

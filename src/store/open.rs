@@ -92,6 +92,7 @@ fn open_or_copy(dir: &Path, cache_bytes: u64) -> Result<Open, StoreError> {
 }
 
 /// Opens a copy if `error` means that nothing can be written; otherwise returns the error.
+#[expect(clippy::wildcard_enum_match_arm, reason = "other errors pass as they are")]
 fn open_fallback(dir: &Path, cache_bytes: u64, error: StoreError) -> Result<Open, StoreError> {
     let is_empty = || std::fs::metadata(dir.join("db")).map_or(true, |found| found.len() == 0);
     if !error.is_out_of_space() || is_empty() {

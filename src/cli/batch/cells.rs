@@ -16,8 +16,21 @@ pub const PATH: &str = "PATH";
 
 /// What a row came to, from best to worst.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
 )]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RowDecision {
     Allow,
@@ -34,18 +47,7 @@ impl RowDecision {
 
     /// The name in a result.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "ALLOW",
-            Self::Review => "REVIEW",
-            Self::Error => "ERROR",
-            Self::Block => "BLOCK",
-        }
-    }
-}
-
-impl fmt::Display for RowDecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

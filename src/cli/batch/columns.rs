@@ -20,7 +20,7 @@ pub struct Column {
     pub read: fn(&mut ResultRow, &str) -> Option<()>,
 }
 
-/// How values stand in JSON and in Parquet; CSV has their text.
+/// How values stand in JSON and in Parquet. CSV has their text, which of JSON is JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A string.

@@ -105,7 +105,11 @@ impl RowForm {
         for column in self.columns().skip(OF_INPUT) {
             let text = (column.text)(row);
             match (self.lines, column.kind) {
-                (Lines::Csv, _) => {
+                (Lines::Csv, Kind::Json) => {
+                    out.push(b',');
+                    csv_cell(&escape_json(&text), out);
+                }
+                (Lines::Csv, Kind::Text | Kind::RowNumber | Kind::Number | Kind::Decimal) => {
                     out.push(b',');
                     csv_cell(&text, out);
                 }
@@ -393,5 +397,19 @@ mod tests {
         let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17,PATH,\
                     0xcd|0xef\n";
         assert_eq!(text, want);
+    }
+
+    #[test]
+    fn json_in_a_csv_cell_stays_json() {
+        let path = "{\"name\":\"a\u{202e}\u{200c}b\"}";
+        let row = ResultRow { row: 1, path: path.to_owned(), ..ResultRow::default() };
+        let mut out = Vec::new();
+        RowForm::new(Lines::Csv, true).row(&InputRow::of(&row), &row, &mut out);
+        assert!(out.is_ascii(), "{}", String::from_utf8_lossy(&out));
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&out[..]);
+        let cells = reader.records().next().unwrap().unwrap();
+        let cell = cells.iter().find(|cell| cell.starts_with('{')).unwrap();
+        let found: serde_json::Value = serde_json::from_str(cell).unwrap();
+        assert_eq!(found, serde_json::json!({ "name": "a\u{202e}\u{200c}b" }));
     }
 }

@@ -4,6 +4,7 @@ use pbjson_types::Timestamp;
 
 use crate::cli::text::{Colour, Style, escape, field, wrapped};
 use crate::domain::duration::{self, span};
+use crate::domain::transfer::MovementKind;
 use crate::grpc::v1;
 use crate::screening::IncompleteCode;
 
@@ -276,13 +277,7 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
 
 /// A kind of movement as flags and configuration write it.
 pub fn movement_kind(kind: v1::MovementKind) -> &'static str {
-    match kind {
-        v1::MovementKind::Native => "native",
-        v1::MovementKind::Tokens => "tokens",
-        v1::MovementKind::Internal => "internal",
-        v1::MovementKind::Utxo => "utxo",
-        v1::MovementKind::Unspecified => "unknown",
-    }
+    Option::<MovementKind>::from(kind).map_or("unknown", MovementKind::as_str)
 }
 
 /// Adds a sentence, indented and broken at the width of the terminal.

@@ -165,7 +165,7 @@ fn files_of_tls_need_each_other() {
     );
     file(&format!("{TLS}require_client_certificate = false")).unwrap();
     check("[tls]\ncertificates = \"/c\"", "F:2: unknown key \"tls.certificates\"");
-    check("tls = \"/c\"", "F:1: tls: invalid type: string \"/c\", expected a table");
+    check("tls = \"/c\"", "F:1: tls: invalid type: string, expected a table");
 }
 
 #[test]

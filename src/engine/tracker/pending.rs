@@ -102,8 +102,8 @@ impl PendingWork {
         self.labels = LabelState::Due;
     }
 
-    /// Demands labels for all rows so far. Rows that the thread works on stay `Deferred` until it
-    /// labels them.
+    /// Demands labels for all rows so far. `Deferred` outlasts a labelling that no row demanded (the
+    /// first after the graph is read in): then rows are labelled once more, for nothing.
     pub(super) fn label_now(&mut self) {
         if self.labels == LabelState::Deferred {
             self.labels = LabelState::Due;

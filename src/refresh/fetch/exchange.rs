@@ -1,6 +1,9 @@
 //! One request and its answer, across redirects. A redirect target may be a signed URL: only its
 //! host is kept or shown.
 
+// Matches over errors of the HTTP client.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::io;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,9 @@
 //! One page of each wanted column is held at a time. The library may panic on a damaged file; that
 //! becomes an error.
 
+// A match over the compressions of Parquet.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::fmt::Write;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};

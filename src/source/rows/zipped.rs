@@ -1,5 +1,8 @@
 //! Streams the file of rows in a zip.
 
+// A match over the compressions of a zip.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 

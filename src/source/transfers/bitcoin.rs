@@ -64,11 +64,9 @@ pub(super) fn is_amazon(table: &Table<'_>) -> bool {
     if !schema.is_empty() {
         let sides =
             schema.iter().filter(|field| matches!(field.name.as_str(), "inputs" | "outputs"));
-        return sides.into_iter().any(|side| match &side.holds {
-            Holds::Groups(fields) => {
-                amazon::is_part(fields) && fields.iter().any(amazon::is_in_coins)
-            }
-            _ => false,
+        return sides.into_iter().any(|side| {
+            let Holds::Groups(fields) = &side.holds else { return false };
+            amazon::is_part(fields) && fields.iter().any(amazon::is_in_coins)
         });
     }
     let row: Option<Row<'_>> = serde_json::from_slice(table.verbatim()).ok();

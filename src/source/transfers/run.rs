@@ -92,10 +92,13 @@ fn marks(format: TransferFormat) -> &'static [&'static str] {
 fn tell_format(table: &Table<'_>, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
     let has = |mark: &&str| table.names().iter().any(|name| name == mark);
     let is_amazon = bitcoin::is_amazon(table);
-    let fits = |format: &TransferFormat| match format {
-        TransferFormat::BitcoinTransactions if is_amazon => false,
-        TransferFormat::AwsBitcoinTransactions if !is_amazon => false,
-        format => marks(*format).iter().all(has),
+    let fits = |format: &TransferFormat| {
+        let other = if is_amazon {
+            TransferFormat::BitcoinTransactions
+        } else {
+            TransferFormat::AwsBitcoinTransactions
+        };
+        *format != other && marks(*format).iter().all(has)
     };
     let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
     match candidates[..] {

@@ -1,6 +1,9 @@
 //! Restores a backup into a temporary folder next to the store, checks it while reading, and
 //! renames it into place at the end. Overwrites nothing.
 
+// A match over the system's errors.
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
