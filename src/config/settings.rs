@@ -264,7 +264,9 @@ impl<'t> Reading<'t> {
         A: MapAccess<'de>,
         S: Slot<T>,
     {
-        let given = map.next_value::<toml::Value>().map_err(|error| error.to_string());
+        // The reader refuses no other value, and its text repeats the digits.
+        let beyond = |_| "must not be an integer beyond 64 bits".to_owned();
+        let given = map.next_value::<toml::Value>().map_err(beyond);
         let (is_text, path) = (self.is_text, &self.path);
         match given.and_then(|value| kind.parse(&Given { value, is_text, path })) {
             Ok(value) => {
@@ -300,9 +302,17 @@ impl<'de, T: Table> Visitor<'de> for Onto<'_, '_, T> {
         f.write_str("a table")
     }
 
-    /// The text may be a secret that stands a level too high.
+    /// The value may be a secret that stands a level too high: it is not repeated.
     fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
         Err(E::invalid_type(Unexpected::Other("string"), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("integer"), &self))
+    }
+
+    fn visit_i128<E: de::Error>(self, _: i128) -> Result<(), E> {
+        Err(E::invalid_type(Unexpected::Other("integer"), &self))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

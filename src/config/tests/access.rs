@@ -74,10 +74,7 @@ fn what_is_wrong_with_them_is_said() {
     check("[identities.A_b]\nroles = \"screen\"", &[&format!("F:1: identities.A_b: {name}")]);
     let long = "x".repeat(65);
     assert!(file(&format!("[identities.{long}]\n")).unwrap_err()[0].ends_with(name));
-    check(
-        "[identities]\na = 1",
-        &["F:2: identities.a: invalid type: integer `1`, expected a table"],
-    );
+    check("[identities]\na = 1", &["F:2: identities.a: invalid type: integer, expected a table"]);
     check(&with("token = 1"), &["F:3: unknown key \"identities.a.token\""]);
     check(
         &format!("[identities.a]\ntokens = \"{ONE}\""),
