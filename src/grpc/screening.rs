@@ -124,11 +124,9 @@ impl Screenings {
     async fn items(
         &self,
         queries: Vec<v1::AddressQuery>,
-        options: &ScreeningOptions,
+        screener: Screener<'_>,
         mut room: Room,
-        (snapshot, now): (&Arc<Snapshot>, Timestamp),
     ) -> Result<AnsweredItems, Status> {
-        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
         let turn = self.load.batches.turn().await?;
         let mut answers = AnsweredItems::with_capacity(queries.len());
         for (place, query) in queries.into_iter().enumerate() {
@@ -229,11 +227,13 @@ impl ScreeningService for Screenings {
         let Basis { snapshot, now, .. } = basis;
         let room = batch.room(message.as_ref(), snapshot.id(), limit);
         let queries = std::mem::take(&mut batch.queries);
-        let needs_search = batch.options.scope(&snapshot, now)?.needs_search();
-        let AnsweredItems { items, summaries } = if batch.options.evidence || needs_search {
+        let scope = batch.options.scope(&snapshot, now)?;
+        let screener = Screener { engine: &self.engine, scope, now };
+        let AnsweredItems { items, summaries } = if screener.is_deep(batch.options.evidence) {
+            drop(screener);
             self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
         } else {
-            self.items(queries, &batch.options, room, (&snapshot, now)).await?
+            self.items(queries, screener, room).await?
         };
         summaries.into_iter().for_each(|summary| self.count(summary));
         let mut response = Response::new(v1::BatchScreenAddressesResponse {

@@ -256,6 +256,27 @@ fn no_files_import_each_other() {
     assert!(circles.is_empty(), "{} circles\n{}", circles.len(), circles.join("\n"));
 }
 
+/// The look at the source sees circles, through re-exports and macros, and nothing else.
+#[test]
+fn circles_are_seen() {
+    let check = |files: &[(&str, &str)], want: usize| {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        let found = circles(&Tree::new(files).imports());
+        assert_eq!(found.len(), want, "{found:?}");
+    };
+    let a = ("a", "use crate::b::two; pub fn one() {}");
+    check(&[a, ("b", "pub fn two() {}")], 0);
+    check(&[a, ("b", "use crate::a::one; pub fn two() {}")], 1);
+    check(&[a, ("b", "pub fn two() { crate::a::one() }")], 1);
+    check(&[a, ("b", "pub fn two() { println!(\"{}\", super::a::one()) }")], 1);
+    check(&[a, ("b", "pub fn two() {}\n#[cfg(test)]\nmod tests { use crate::a::one; }")], 0);
+    // What `b` only hands on is of `b/c`, which may take what `b` defines.
+    let c = ("b/c", "use crate::a::one; pub fn two() {}");
+    check(&[a, ("b", "mod c; pub use c::two;"), c], 1);
+    let c = ("b/c", "use super::three; pub fn two() {}");
+    check(&[a, ("b", "mod c; pub use c::two; pub fn three() { two() }"), c], 0);
+}
+
 /// The room of a file: its folder at the top.
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap_or(file)
