@@ -202,8 +202,10 @@ impl Named<String, Identity> {
 
 /// One chain, not a family.
 fn parse_chain(text: &str) -> Result<Chain, String> {
-    match text.parse() {
-        Ok(Chain::AnyEvm) => Err(format!("{text:?} is a family of chains; name its chains")),
+    match text.parse::<Chain>() {
+        Ok(chain) if chain.is_family() => {
+            Err(format!("{text:?} is a family of chains; name its chains"))
+        }
         Ok(chain) => Ok(chain),
         Err(error) => Err(format!("{error}")),
     }

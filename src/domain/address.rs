@@ -342,6 +342,9 @@ fn parse_form<'a>(
     chain_hint: Option<&Chain>,
 ) -> Result<Address<'a>, EncodingError> {
     match (parse_known_form(input, chain_hint), chain_hint) {
+        (Err(_), Some(Chain::Other(_))) if split_caip10(input).is_some() => {
+            Err(EncodingError::SecondChain)
+        }
         (Err(_), Some(chain @ Chain::Other(_))) if !input.is_empty() => {
             Ok(Address::verbatim(input, chain))
         }

@@ -118,6 +118,8 @@ fn broken_packing_is_refused() {
     let bz = bzip2_of(text.as_bytes());
     let zst = zstd_of(text.as_bytes());
     let zip = zip_of(&[("a.csv", text.as_bytes())]);
+    let mut one_name_twice = zip_of(&[("a", b"x"), ("b", b"y")]);
+    one_name_twice.iter_mut().filter(|byte| **byte == b'b').for_each(|byte| *byte = b'a');
     let book = zip_of(&[("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<b/>")]);
     let cases = [
         ("gzip cut", gz[..gz.len() / 2].to_vec(), "gzip"),
@@ -136,6 +138,7 @@ fn broken_packing_is_refused() {
             book,
             "this is a workbook (.xlsx), which cannot be read: save the sheet as CSV",
         ),
+        ("zip with a name twice", one_name_twice, "two files have the same name"),
         ("zip of two", zip_of(&[("a", b"x"), ("b", b"y")]), "exactly one file, this one holds 2"),
     ];
     for (name, bytes, said) in cases {

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Chain, Read, Seek};
 use std::path::Path;
 use std::rc::Rc;
 
+use zip::result::{ZipError, ZipResult};
+
 use super::error::SourceError;
 use super::foreign;
 use super::packing::Packing;
@@ -27,7 +29,9 @@ pub(super) fn open<T>(
     let mut file = BufReader::with_capacity(BUFFER, file);
     let packing = Packing::detect(file.fill_buf().map_err(failed)?);
     match packing {
-        Some(Packing::Zip) => then(&mut only_file(&mut zip_archive(file)?)?, packing),
+        Some(Packing::Zip) => {
+            then(&mut only_file(&mut zip_archive(file).map_err(zip_error)?)?, packing)
+        }
         packing => then(&mut decoder(packing, file), packing),
     }
 }
@@ -45,8 +49,13 @@ pub(super) fn decoder<'a, R: Read + 'a>(
     }
 }
 
-fn zip_archive<R: Read + Seek>(file: R) -> Result<zip::ZipArchive<R>, SourceError> {
-    zip::ZipArchive::new(file).map_err(zip_error)
+/// Opens a zip. Refuses two files of one name: only the last would be found.
+pub(super) fn zip_archive<R: Read + Seek>(file: R) -> ZipResult<zip::ZipArchive<R>> {
+    let archive = zip::ZipArchive::new(file)?;
+    if archive.has_duplicate_names() {
+        return Err(ZipError::InvalidArchive("two files have the same name".into()));
+    }
+    Ok(archive)
 }
 
 /// The only file of an archive, ignoring folders.
@@ -68,7 +77,7 @@ fn only_file<R: Read + Seek>(
     }
 }
 
-fn zip_error(error: zip::result::ZipError) -> SourceError {
+fn zip_error(error: ZipError) -> SourceError {
     SourceError::Unpack { packing: Packing::Zip, source: io::Error::other(error) }
 }
 

@@ -107,6 +107,9 @@ pub enum EncodingError {
     /// A did:pkh identifier without an account.
     #[error("did:pkh must be followed by an account (CAIP-10)")]
     Did,
+    /// CAIP-10: an account of an unknown chain that is itself written with a chain.
+    #[error("two chains are written before the address (CAIP-10 takes one)")]
+    SecondChain,
     /// EIP-681: a function other than `transfer`.
     #[error(
         "the URI calls a function of a contract: only a plain payment or a transfer names a party"

@@ -139,6 +139,7 @@ fn wrong_input_is_refused_with_the_reason_of_the_nearest_form() {
     check("bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", EncodingError::Bech32MixedCase);
     check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh", EncodingError::Bech32Variant);
     check("bc1pw5dgrnzv", EncodingError::WitnessLength(1));
+    check("some:chain:some:other:account", EncodingError::SecondChain);
     check(
         "BC130XLXVLHEMJA6C4DQV22UAPCTQUPFHLXM9H8Z3K2E72Q4K9HCZ7VQ7ZWS8R",
         EncodingError::WitnessVersion(17),

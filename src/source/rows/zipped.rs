@@ -8,10 +8,12 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
-use zip::{CompressionMethod, ZipArchive};
+use zip::CompressionMethod;
+use zip::result::ZipResult;
 
 use super::RowsError;
 use crate::source::excerpt::excerpt;
+use crate::source::unpack::zip_archive;
 
 /// The maximum number of files named in an error.
 const NAMED: usize = 20;
@@ -76,8 +78,8 @@ pub(super) fn open(
     Ok(Box::new(Checked { inner, crc: Crc::new(), taken: 0, size: found.size, sum: found.crc }))
 }
 
-fn files(file: &mut File) -> zip::result::ZipResult<Vec<Found>> {
-    let mut archive = ZipArchive::new(BufReader::new(file))?;
+fn files(file: &mut File) -> ZipResult<Vec<Found>> {
+    let mut archive = zip_archive(BufReader::new(file))?;
     let mut files = Vec::new();
     for at in 0..archive.len() {
         let entry = archive.by_index_raw(at)?;
