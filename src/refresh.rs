@@ -104,7 +104,6 @@ pub enum RefreshError {
 
 impl RefreshError {
     /// The error without text from the source, which may contain an address.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "other errors say nothing of the file")]
     fn unquoted(&self) -> String {
         match self {
             Self::Read { file, source: SourceError::Malformed { format, at, .. } } => {
@@ -112,7 +111,17 @@ impl RefreshError {
             }
             Self::Panicked { file, .. } => format!("{file}: the program failed while reading it"),
             Self::Several(errors) => in_words(errors, Self::unquoted),
-            error => error.to_string(),
+            Self::Fetch(_)
+            | Self::File { .. }
+            | Self::Read { .. }
+            | Self::Changed { .. }
+            | Self::Refused(_)
+            | Self::Behind { .. }
+            | Self::BackfillRefused(_)
+            | Self::TooLarge(_)
+            | Self::Store(_)
+            | Self::UnknownList(_)
+            | Self::NoSource(_) => self.to_string(),
         }
     }
 }

@@ -22,8 +22,6 @@
 //! # Ok::<(), lazaretto::source::SourceError>(())
 //! ```
 
-// Most matches are over events and errors of other crates.
-
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;

@@ -1,8 +1,9 @@
-//! Ends `cargo test` with the count of tests that checked nothing, or only a part, because this
+//! Ends the tests of `cargo test`, before those of documentation, with the count of tests that checked nothing, or only a part, because this
 //! machine lacks what they need (`it/support/needs.rs`). Cargo runs it after the other tests. It has
 //! no tests of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 fn main() -> std::io::Result<()> {
@@ -11,7 +12,9 @@ fn main() -> std::io::Result<()> {
     let lines = std::fs::read_to_string(&run).unwrap_or_default();
     let mut needs: BTreeMap<&str, u32> = BTreeMap::new();
     let mut tests = BTreeSet::new();
-    for (need, test) in lines.lines().filter_map(|line| line.split_once(' ')) {
+    // A test may miss one thing several times.
+    let lines: BTreeSet<_> = lines.lines().filter_map(|line| line.split_once(' ')).collect();
+    for (need, test) in lines {
         *needs.entry(need).or_default() += 1;
         tests.insert(test);
     }
@@ -30,7 +33,11 @@ fn remove_files_of_ended_runs(folder: &Path, run: &Path) -> std::io::Result<()> 
     for file in files {
         let file = file?;
         if file.path() == run || !Path::new("/proc").join(file.file_name()).exists() {
-            std::fs::remove_file(file.path())?;
+            match std::fs::remove_file(file.path()) {
+                // Another run removed it.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())

@@ -80,7 +80,7 @@ pub(super) fn apply_environment(
 /// Applies `--set KEY=VALUE`: a dotted key as in TOML, and a plain value or a quoted TOML string.
 pub(super) fn apply_set(root: &mut impl Table, argument: &str, reading: &mut Reading<'_>) {
     let Some((key, value)) = argument.split_once('=') else {
-        let message = format!("invalid setting {argument:?}; use KEY=VALUE");
+        let message = "not KEY=VALUE".to_owned();
         return reading.problem(Origin::Flag("--set".to_owned()), message);
     };
     let (key, value) = (key.trim(), value.trim());

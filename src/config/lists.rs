@@ -339,7 +339,8 @@ fn parse_urls(text: &str) -> Result<Vec<String>, String> {
 
 /// An absolute http or https URL.
 fn parse_url(text: &str) -> Result<String, String> {
-    let refusal = || format!("invalid URL {text:?}; use an absolute http or https URL");
+    // It may hold a password or a signature.
+    let refusal = || "invalid URL; use an absolute http or https URL".to_owned();
     let uri: http::Uri = text.parse().map_err(|_| refusal())?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),

@@ -264,8 +264,8 @@ impl<'t> Reading<'t> {
         A: MapAccess<'de>,
         S: Slot<T>,
     {
-        // The reader refuses no other value, and its text repeats the digits.
-        let beyond = |_| "must not be an integer beyond 64 bits".to_owned();
+        // The reader refuses nothing else, and its text repeats the digits.
+        let beyond = |_| "must be a number within 64 bits".to_owned();
         let given = map.next_value::<toml::Value>().map_err(beyond);
         let (is_text, path) = (self.is_text, &self.path);
         match given.and_then(|value| kind.parse(&Given { value, is_text, path })) {
@@ -282,6 +282,16 @@ impl<'t> Reading<'t> {
             self.refuse(error);
         }
     }
+}
+
+/// Refuses a value where a table belongs. It may be a secret that stands a level too high, so that it
+/// is not repeated.
+macro_rules! refuse_unquoted {
+    ($($visit:ident($type:ty) $what:literal,)*) => {
+        $(fn $visit<E: de::Error>(self, _: $type) -> Result<(), E> {
+            Err(E::invalid_type(Unexpected::Other($what), &self))
+        })*
+    };
 }
 
 /// Reads a document, or a table in it, onto a table of keys. Fails only if it is no table.
@@ -302,17 +312,13 @@ impl<'de, T: Table> Visitor<'de> for Onto<'_, '_, T> {
         f.write_str("a table")
     }
 
-    /// The value may be a secret that stands a level too high: it is not repeated.
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        Err(E::invalid_type(Unexpected::Other("string"), &self))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        Err(E::invalid_type(Unexpected::Other("integer"), &self))
-    }
-
-    fn visit_i128<E: de::Error>(self, _: i128) -> Result<(), E> {
-        Err(E::invalid_type(Unexpected::Other("integer"), &self))
+    refuse_unquoted! {
+        visit_str(&str) "string",
+        visit_i64(i64) "integer",
+        visit_u64(u64) "integer",
+        visit_i128(i128) "integer",
+        visit_u128(u128) "integer",
+        visit_f64(f64) "float",
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

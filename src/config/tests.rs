@@ -225,6 +225,16 @@ fn what_a_file_may_not_say() {
     check("\n[list.x]\nurl = 1", &["F:2: unknown key \"list\""]);
     check("[lists.us-ofac-sdn]\nurll = \"x\"", &["F:2: unknown key \"lists.us-ofac-sdn.urll\""]);
     check("lists = 3", &["F:1: lists: invalid type: integer, expected a table"]);
+    for (value, what) in [
+        ("18446744073709551615", "integer"),
+        ("340282366920938463463374607431768211455", "integer"),
+        ("1e10", "float"),
+        ("true", "boolean `true`"),
+        ("[\"a\"]", "sequence"),
+    ] {
+        let want = format!("F:1: lists: invalid type: {what}, expected a table");
+        check(&format!("lists = {value}"), &[&want]);
+    }
     check("[lists]\nx = 3", &["F:2: lists.x: invalid type: integer, expected a table"]);
     check(
         "[lists.US]\nkind = \"SANCTIONS\"",
@@ -347,7 +357,7 @@ fn what_a_flag_may_not_say() {
         let found = Input { set: &[set], ..Input::default() }.load();
         assert_eq!(found.map(|_| ()), Err(vec![want.to_owned()]));
     };
-    check("offline", "flag --set: invalid setting \"offline\"; use KEY=VALUE");
+    check("offline", "flag --set: not KEY=VALUE");
     check("x=1", "flag --set x: unknown key \"x\"");
     check("=1", "flag --set : unknown key \"\"");
     check("offline=no", "flag --set offline: offline: must be true or false, not \"no\"");

@@ -39,8 +39,8 @@ pub struct EvidencedScreening<'a> {
     /// By finding; empty if neither evidence nor a search was needed. `None` where it is no exposure,
     /// or evidence was not requested or is unavailable.
     pub evidence: Vec<Option<ExposureEvidence>>,
-    /// By finding, how the address is joined with the listing; empty as `evidence` is. `None` where it is not CO_SPENT, or
-    /// evidence was not requested or is unavailable.
+    /// By finding, how the address is joined with the listing; empty as `evidence` is. `None` where it
+    /// is not CO_SPENT, or evidence was not requested or is unavailable.
     pub joins: Vec<Option<JoinChainEvidence>>,
 }
 

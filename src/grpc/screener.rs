@@ -48,8 +48,6 @@ impl Screener<'_> {
     }
 
     /// Returns the answer, or the request id and why there is none. Blocks if [`Screener::is_deep`].
-    // A message of several hundred bytes is moved once less for each call that is inlined.
-    #[inline(always)]
     pub fn answer(
         &self,
         query: v1::AddressQuery,
@@ -74,7 +72,6 @@ impl Screener<'_> {
     }
 
     /// Returns the answer as an item of a batch.
-    #[inline(always)]
     pub fn item(&self, query: v1::AddressQuery, evidence: bool) -> AnsweredItem {
         match self.answer(query, evidence) {
             Ok(Answered { screening, summary }) => AnsweredItem {

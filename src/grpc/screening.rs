@@ -335,7 +335,6 @@ impl AnsweredItems {
     }
 
     /// Adds an answer if there is room for it.
-    #[inline(always)] // as Screener::item
     fn push(&mut self, answer: AnsweredItem, room: &mut Room) -> Result<bool, Refusal> {
         let fits = room.takes(&answer.item, self.items.is_empty())?;
         if fits {

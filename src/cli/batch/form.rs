@@ -134,9 +134,13 @@ impl RowForm {
             let value = values.next().unwrap_or(KeptValue::Absent);
             match (self.lines, value) {
                 (Lines::Csv, KeptValue::Absent) => out.push(b','),
-                (Lines::Csv, KeptValue::Text(text) | KeptValue::Json(text)) => {
+                (Lines::Csv, KeptValue::Text(text)) => {
                     out.push(b',');
                     csv_cell(text, out);
+                }
+                (Lines::Csv, KeptValue::Json(json)) => {
+                    out.push(b',');
+                    csv_cell(&escape_json(json), out);
                 }
                 (Lines::Json, KeptValue::Absent | KeptValue::Text("")) => {}
                 (Lines::Json, KeptValue::Text(text)) => {
@@ -352,7 +356,7 @@ mod tests {
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
         let last = |row: usize| rows[row].iter().skip(31).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(last(0), ["-1", "[1,\"\\u{202e}\"]", ""]);
+        assert_eq!(last(0), ["-1", "[1,\"\\u202e\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
         let rows: Vec<serde_json::Value> =

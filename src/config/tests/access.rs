@@ -109,11 +109,9 @@ fn what_is_wrong_with_them_is_said() {
 
     let names = |names: &str| format!("{TLS}{CA}{}", with(&format!("certificates = \"{names}\"")));
     for wrong in ["payments", "uri:", "ip:127.0.0.1", "sha256"] {
-        let problem = format!(
-            "F:7: identities.a.certificates: invalid certificate name \"{wrong}\"; use uri:, \
-             dns:, cn: or sha256: and the name"
-        );
-        check(&names(wrong), &[&problem]);
+        let problem = "F:7: identities.a.certificates: invalid certificate name; use uri:, dns:, \
+                       cn: or sha256: and the name";
+        check(&names(wrong), &[problem]);
     }
     let problem = "F:7: identities.a.certificates: a name of 1028 bytes, at most 1024";
     check(&names(&format!("uri:{}", "x".repeat(1_024))), &[problem]);

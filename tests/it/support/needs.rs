@@ -96,19 +96,19 @@ pub fn found<T>(need: Need, found: Option<T>) -> Option<T> {
 fn report(need: Need) {
     let set = |variable: &str| std::env::var(variable).unwrap_or_default();
     let (name, remedy) = (need.name(), need.remedy());
+    let test = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    count(&format!("{name} {test}\n"));
     if must_have(name, &set("CI"), &set("LAZARETTO_TEST_WITHOUT")) {
         panic!(
             "no {name}: {remedy}; with CI set this fails, but for LAZARETTO_TEST_WITHOUT={name}"
         );
     }
     static REPORTED: Mutex<BTreeSet<(String, Need)>> = Mutex::new(BTreeSet::new());
-    let test = std::thread::current().name().unwrap_or("unnamed").to_owned();
     let mut reported = REPORTED.lock().unwrap();
     if reported.insert((test.clone(), need)) {
         // Written past what captures the output of a test that passes.
         let line = format!("unchecked {}: {test}: no {name}: {remedy}\n", reported.len());
         std::io::stderr().write_all(line.as_bytes()).unwrap();
-        count(&format!("{name} {test}\n"));
     }
 }
 
