@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
+    "lazaretto/v1/decision_log.proto",
     "lazaretto/v1/errors.proto",
     "lazaretto/v1/lists.proto",
     "lazaretto/v1/policy.proto",

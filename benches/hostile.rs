@@ -145,7 +145,8 @@ struct Look {
 async fn look(client: &Client, length: Duration) -> Look {
     let mut screening = client.screening.clone();
     let query = v1::AddressQuery { address: CLEAN.to_owned(), ..Default::default() };
-    let request = v1::ScreenAddressRequest { query: Some(query), options: None };
+    let request =
+        v1::ScreenAddressRequest { query: Some(query), options: None, ..Default::default() };
     let begun = Instant::now();
     let mut took = Vec::new();
     while begun.elapsed() < length {

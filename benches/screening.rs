@@ -449,7 +449,11 @@ async fn fetch_answers(endpoint: &str, folder: &Path) {
     let write = |name: &str, message: Vec<u8>| {
         std::fs::write(folder.join(name), message).expect("the folder is writable");
     };
-    let unary = v1::ScreenAddressRequest { query: query(&addresses[0]), options: None };
+    let unary = v1::ScreenAddressRequest {
+        query: query(&addresses[0]),
+        options: None,
+        ..Default::default()
+    };
     let unary = client.screen_address(unary).await.expect("it is answered").into_inner();
     let queries = addresses.iter().filter_map(|address| query(address)).collect();
     let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };

@@ -233,6 +233,14 @@ WRONG = (
     {"config": {"lists": {"us-ofac-sdn": {"max_shrink": 2}}}},
     {"image": {"digest": "sha256:short"}},
     {"persistence": {"size": "lots"}},
+    {"decisionLog": {"persistence": {"size": "lots"}}},
+    {"decisionLog": {"persistence": {"storageClass": "-"}}},
+    {"decisionLog": {"persistence": {"existingClaim": "Mine"}}},
+    {"decisionLog": {"persistence": {"existingClaim": "mine"}}, "replicas": 2},
+    {"config": {"decision_log": {"directory": "/elsewhere"}}},
+    {"config": {"decision_log": {"durability": "sometimes"}}},
+    {"config": {"decision_log": {"name": "a+b"}}},
+    {"config": {"decision_log": {"retention_days": 0}}},
     {"tls": {"mode": "secret"}},
     {"tls": {"mode": "maybe"}},
     {"tls": {"mode": "none", "clientCertificates": {"enabled": True}}},
@@ -274,14 +282,18 @@ def check_sizes():
     """Each way to write the size of a volume, and what is none."""
     for helm in HELMS:
         for size in SIZES:
-            values = json.dumps({"persistence": {"size": size}})
+            both = {"persistence": {"size": size}, "decisionLog": {"persistence": {"size": size}}}
+            values = json.dumps(both)
             objects = documents(run(helm, "template", "x", CHART, "--values", "-", stdin=values))
             pods = next(each for each in objects if each["kind"] == "StatefulSet")
-            claim = pods["spec"]["volumeClaimTemplates"][0]["spec"]
-            have = claim["resources"]["requests"]["storage"]
-            same = have == size if isinstance(size, str) else float(have) == size
-            if not isinstance(have, str) or not same:
-                fail(f"size {size!r} becomes {have!r}")
+            claims = pods["spec"]["volumeClaimTemplates"]
+            if [claim["metadata"]["name"] for claim in claims] != ["data", "log"]:
+                fail(f"claims are {claims}")
+            for claim in claims:
+                have = claim["spec"]["resources"]["requests"]["storage"]
+                same = have == size if isinstance(size, str) else float(have) == size
+                if not isinstance(have, str) or not same:
+                    fail(f"size {size!r} becomes {have!r}")
         for size in NO_SIZES:
             values = json.dumps({"persistence": {"size": size}})
             try:

@@ -13,6 +13,7 @@ mod endpoint;
 mod help;
 mod identity;
 mod lists;
+mod log;
 mod manual;
 mod output;
 mod payment;
@@ -113,6 +114,8 @@ enum Command {
     Snapshot(snapshot::Arguments),
     /// The store as a whole: back it up, restore it, verify it
     Store(store::Arguments),
+    /// The decision log: find, prove, replay and redact records, verify the log
+    Log(log::Arguments),
     /// Print a completion script for a shell
     Completions(manual::CompletionArguments),
     /// Print the manual page, or write one for each command
@@ -149,6 +152,7 @@ impl Cli {
             Command::Identity(arguments) => identity::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
             Command::Store(arguments) => store::run(arguments, &global),
+            Command::Log(arguments) => log::run(arguments, &global),
             Command::Completions(arguments) => manual::print_completions(&arguments),
             Command::Man(arguments) => manual::print_manual(&arguments),
         }

@@ -1,6 +1,7 @@
 //! The configuration: built-in defaults, then a TOML file, then the environment, then flags. It is
 //! checked as a whole, and all problems are reported at once.
 
+mod decision_log;
 mod documents;
 mod exposure;
 mod identities;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use serde::de::MapAccess;
 
+pub use decision_log::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 pub use documents::{example, help, reference};
 use exposure::{AssetKeys, ChainTable};
 pub use exposure::{ChainRequirements, ExposureSettings};
@@ -91,6 +93,7 @@ table! {
     tables {
         limits: Limits;
         drain: Drain;
+        decision_log: DecisionLogSettings;
         exposure: ExposureSettings;
     }
     also {

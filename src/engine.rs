@@ -6,6 +6,7 @@ mod backup;
 mod changes;
 mod clusters;
 mod current;
+pub mod decision_log;
 mod error;
 mod graph_queries;
 mod history;
@@ -42,6 +43,7 @@ pub use backfill::{Backfill, BackfillFile};
 pub use backup::check_named_record;
 pub use clusters::{MemberJoin, MemberRow, MembersPage, MembersQuery};
 use current::{CurrentSnapshot, DEFAULT_MAX_AGE, SnapshotInputs};
+use decision_log::DecisionLog;
 pub use error::EngineError;
 use error::internal;
 pub use graph_queries::EvidencedScreening;
@@ -120,6 +122,7 @@ pub struct Engine {
     backup: Mutex<()>,
     histories: history::Histories,
     past: past_snapshot::PastSnapshotCache,
+    decision_log: Option<DecisionLog>,
     clock: EngineClock,
 }
 
@@ -161,6 +164,7 @@ impl Engine {
         // Open the store first: if a server holds it, the command becomes a client and needs no
         // policy file.
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
+        let decision_log = DecisionLog::new(&config.decision_log, &config.data_dir, clock.clone())?;
         let policies = Policies::open(config, clock())?;
         let current = Arc::new(CurrentSnapshot {
             snapshot: ArcSwapOption::empty(),
@@ -214,6 +218,7 @@ impl Engine {
             backup: Mutex::default(),
             histories: Mutex::default(),
             past: past_snapshot::PastSnapshotCache::default(),
+            decision_log,
             clock: EngineClock(clock),
         };
         if config.starter_lists {
@@ -333,8 +338,17 @@ impl Engine {
     }
 
     /// Returns the current time of the engine's clock.
+    ///
+    /// In whole microseconds, as the decision log keeps moments: a replay has the same.
     pub fn now(&self) -> Timestamp {
-        (self.clock.0)()
+        let now = (self.clock.0)();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// Returns the decision log; `None` where the configuration keeps none.
+    #[inline]
+    pub fn decision_log(&self) -> Option<&DecisionLog> {
+        self.decision_log.as_ref()
     }
 
     /// Reads a list's configured source now. Blocks.

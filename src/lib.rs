@@ -21,6 +21,8 @@
 
 pub mod domain;
 
+pub mod audit;
+
 pub mod source;
 
 pub mod store;

@@ -32,7 +32,7 @@ pub use cause::{Cause, FetchError};
 pub use check::{Difference, SourceCheck, SourceReport};
 pub use fetch::{
     FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
-    are_of_one_origin, parse_headers, parse_user_agent, shown_url,
+    are_of_one_origin, parse_headers, parse_user_agent, post_text, shown_url,
 };
 pub use log_notes::log_notes;
 pub use memory_limits::{MemoryLimits, TooLarge};

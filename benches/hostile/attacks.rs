@@ -139,7 +139,7 @@ const CLEAN: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
 
 fn question(address: String) -> v1::ScreenAddressRequest {
     let query = v1::AddressQuery { address, ..Default::default() };
-    v1::ScreenAddressRequest { query: Some(query), options: None }
+    v1::ScreenAddressRequest { query: Some(query), options: None, ..Default::default() }
 }
 
 pub fn under_way() {

@@ -61,7 +61,11 @@ impl Messages {
     pub fn new(method: Method, addresses: &[String], batch: usize) -> Self {
         let query =
             |address: &String| v1::AddressQuery { address: address.clone(), ..Default::default() };
-        let one = |address| v1::ScreenAddressRequest { query: Some(query(address)), options: None };
+        let one = |address| v1::ScreenAddressRequest {
+            query: Some(query(address)),
+            options: None,
+            ..Default::default()
+        };
         let several = |addresses: &[String]| v1::BatchScreenAddressesRequest {
             queries: addresses.iter().map(query).collect(),
             ..Default::default()

@@ -131,6 +131,7 @@ fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenPa
             include_snapshot: true,
             ..v1::ScreeningOptions::default()
         }),
+        idempotency_key: String::new(),
     }
 }
 

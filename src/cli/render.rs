@@ -9,6 +9,7 @@ mod decided;
 mod exposure;
 pub mod hubs;
 pub mod lists;
+pub mod log;
 mod nearest;
 pub mod page;
 pub mod party;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{Global, clock, connect, endpoint};
-use crate::config::{Config, Flags, help};
+use crate::config::{Config, Flags, OnLogFailure, help};
 use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::serve::accept::Listener;
@@ -86,6 +86,7 @@ async fn serve(config: &Config) -> Result<()> {
         Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
         Err(error) => return Err(connect::opening_failed(error, &config.data_dir)),
     };
+    open_decision_log(&engine)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
@@ -105,6 +106,7 @@ async fn serve(config: &Config) -> Result<()> {
     let refresh = engine.start_refresh()?;
     let policies = engine.watch_policies()?;
     let store = engine.watch_store()?;
+    let retention = engine.start_retention()?;
     engine.log_lists();
     announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
@@ -122,13 +124,31 @@ async fn serve(config: &Config) -> Result<()> {
     let asked = async { drop(asked.await) };
     let served = grpc::serve::serve(engine, taken, listeners, operations, asked).await;
     watch.abort();
-    drop((refresh, policies, store));
+    drop((refresh, policies, store, retention));
     let removed = endpoint::remove_socket(&config.data_dir)
         .and_then(|()| endpoint::remove(&config.data_dir, &url));
     if let Err(error) = removed {
         warn!(%error, "endpoint file or socket not removed");
     }
     served.context("serving")
+}
+
+/// Opens the log before a call needs it, or says that there is none.
+fn open_decision_log(engine: &Engine) -> Result<()> {
+    match engine.decision_log() {
+        Some(log) => match (log.log(engine.now()), log.settings().on_failure) {
+            (Ok(_), _) => Ok(()),
+            (Err(error), OnLogFailure::Refuse) => Err(error).context("decision log"),
+            (Err(error), OnLogFailure::Answer) => {
+                tracing::error!(%error, "decision log not opened, answers leave without a record");
+                Ok(())
+            }
+        },
+        None => {
+            warn!("decision log off, screenings are not recorded");
+            Ok(())
+        }
+    }
 }
 
 async fn listen_for_operations(address: SocketAddr) -> Result<TcpListener> {

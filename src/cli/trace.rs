@@ -112,7 +112,11 @@ async fn standing(
         chain: arguments.chain.clone().unwrap_or_default(),
     };
     let options = v1::ScreeningOptions { include_snapshot: true, ..Default::default() };
-    let request = v1::ScreenAddressRequest { query: Some(query), options: Some(options) };
+    let request = v1::ScreenAddressRequest {
+        query: Some(query),
+        options: Some(options),
+        idempotency_key: String::new(),
+    };
     let screened = answer(client.screening.screen_address(request).await)?;
     // Lists or transfers may have changed in between.
     let snapshot = match screened.snapshot.filter(|snapshot| snapshot.id == traced.snapshot_id) {

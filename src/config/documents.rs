@@ -1,6 +1,7 @@
 //! What is written from the tables of keys: lazaretto.example.toml, docs/configuration.md, and the
 //! help of flags.
 
+use super::decision_log::DecisionLogSettings;
 use super::exposure::{AssetKeys, ChainTable, ExposureSettings};
 use super::identities::Identity;
 use super::layers::variable;
@@ -77,6 +78,7 @@ fn sections() -> Vec<Section> {
         section!("traces", None, Some("server.md#the-operations-port"), TraceTable),
         section!("limits", None, limits, Limits),
         section!("drain", None, Some("server.md#graceful-shutdown"), Drain),
+        section!("decision_log", None, Some("audit.md"), DecisionLogSettings),
         section!("lists.<id>", Some("lists.example"), Some("lists.md"), ListTable),
         section!("exposure", None, Some("answers.md"), ExposureSettings),
         section!("chains.<chain>", Some("chains.bitcoin"), Some("transfers.md"), ChainTable),

@@ -338,7 +338,7 @@ fn parse_urls(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// An absolute http or https URL.
-fn parse_url(text: &str) -> Result<String, String> {
+pub(super) fn parse_url(text: &str) -> Result<String, String> {
     // It may hold a password or a signature.
     let refusal = || "invalid URL; use an absolute http or https URL".to_owned();
     let uri: http::Uri = text.parse().map_err(|_| refusal())?;

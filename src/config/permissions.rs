@@ -32,10 +32,14 @@ pub enum Permission {
     /// Screen many addresses by two policies.
     ComparePolicies,
     BackUpStore,
+    /// Read the decision log, its proofs and replays.
+    ReadLog,
+    /// Redact records of the decision log, put them on hold, and rotate its key.
+    AdministerLog,
 }
 
 impl Permission {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Screen,
         Self::Read,
         Self::ImportLists,
@@ -50,6 +54,8 @@ impl Permission {
         Self::ReloadPolicy,
         Self::ComparePolicies,
         Self::BackUpStore,
+        Self::ReadLog,
+        Self::AdministerLog,
     ];
 
     /// Returns the name in configurations and messages.
@@ -80,6 +86,8 @@ pub enum AccessRole {
     Screen,
     /// Also import and refresh lists and send transfers, which changes answers.
     Ingest,
+    /// Read the decision log, and nothing else.
+    Audit,
     /// All permissions: also guarded lists, gates, declared checks, retractions, policies and backups.
     Admin,
 }
@@ -103,6 +111,7 @@ impl AccessRole {
         match self {
             Self::Screen => &SCREEN,
             Self::Ingest => &INGEST,
+            Self::Audit => &[Permission::ReadLog],
             Self::Admin => &Permission::ALL,
         }
     }
@@ -112,9 +121,9 @@ impl FromStr for AccessRole {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let roles = [Self::Screen, Self::Ingest, Self::Admin];
+        let roles = [Self::Screen, Self::Ingest, Self::Audit, Self::Admin];
         let found = roles.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("unknown role {text:?}; use screen, ingest or admin"))
+        found.ok_or_else(|| format!("unknown role {text:?}; use screen, ingest, audit or admin"))
     }
 }
 

@@ -9,10 +9,12 @@ mod version;
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use check::{DeclaredCheck, ListCheck};
 pub use not_understood::NotUnderstood;
@@ -182,6 +184,18 @@ pub struct RowKey {
     /// The ticker (`XBT`) or CAIP-2 chain id (`eip155:56`), verbatim. A hint, never a key; may be
     /// empty.
     pub ticker: String,
+}
+
+impl RowKey {
+    /// A short name of the row, for references: the first 16 hex digits of SHA-256 over party, address
+    /// and ticker, each with a zero byte behind it.
+    pub fn reference(&self) -> String {
+        let texts = [&self.party_uid, &self.address, &self.ticker];
+        let hash = texts
+            .iter()
+            .fold(Sha256::new(), |hash, text| hash.chain_update(text).chain_update([0]));
+        HEXLOWER.encode(&hash.finalize()[..8])
+    }
 }
 
 /// The list's data about a row besides its key.

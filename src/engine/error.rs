@@ -89,6 +89,8 @@ pub enum EngineError {
     /// The snapshot existed, but not all of it is kept.
     #[error("snapshot {id} cannot be answered by: {why}")]
     SnapshotNotKept { id: String, why: String },
+    #[error("the record cannot be replayed: {0}")]
+    NotReplayable(String),
     /// Exposure can no longer be kept up to date.
     #[error("exposure can no longer be kept up to date: {0}")]
     Exposure(String),

@@ -129,6 +129,12 @@ pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Refusal> {
     request.extensions().get::<Caller>().cloned().ok_or_else(nobody)
 }
 
+/// The name of who calls, for the record; empty where none is known.
+pub fn identity<T>(request: &tonic::Request<T>) -> Arc<str> {
+    let caller = request.extensions().get::<Caller>();
+    caller.map_or_else(|| Arc::from(""), |caller| caller.identity.clone())
+}
+
 /// The identities, by what they are known by.
 pub struct Access {
     identities: Vec<Caller>,

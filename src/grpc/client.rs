@@ -14,6 +14,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
+use super::v1::decision_log_service_client::DecisionLogServiceClient;
 use super::v1::policy_service_client::PolicyServiceClient;
 use super::v1::sanctions_list_service_client::SanctionsListServiceClient;
 use super::v1::screening_service_client::ScreeningServiceClient;
@@ -31,6 +32,7 @@ pub struct Client {
     pub transfers: TransferServiceClient<Connection>,
     pub policies: PolicyServiceClient<Connection>,
     pub store: StoreServiceClient<Connection>,
+    pub decision_log: DecisionLogServiceClient<Connection>,
 }
 
 impl Client {
@@ -49,7 +51,9 @@ impl Client {
                 .max_decoding_message_size(MAX_ANSWER),
             policies: PolicyServiceClient::new(connection.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            store: StoreServiceClient::new(connection),
+            store: StoreServiceClient::new(connection.clone()),
+            decision_log: DecisionLogServiceClient::new(connection)
+                .max_decoding_message_size(MAX_ANSWER),
         }
     }
 

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::access::OWNER;
 use super::client::CallError;
 use super::concurrency::ConcurrencyLimits;
+use super::recording::RecordedCall;
 use super::request::ScreeningOptions;
 use super::screener::Screener;
 use super::screening::Screenings;
 use super::v1;
+use crate::audit::RecordId;
 use crate::config::Limits;
 use crate::engine::Engine;
+use crate::engine::decision_log::RecordedItem;
 use crate::screening::snapshot::Snapshot;
 
 /// Answers queries under fixed options.
@@ -60,6 +64,17 @@ impl Local {
     pub fn screener<'g>(&'g self, pinned: &'g PinnedSnapshot) -> Result<Screener<'g>, CallError> {
         let scope = self.options.scope(&pinned.snapshot, pinned.now).map_err(refused)?;
         Ok(Screener { engine: &self.engine, scope, now: pinned.now })
+    }
+
+    /// Records answers by `pinned`; the record of the first, `None` where no log is kept.
+    pub fn record(
+        &self,
+        pinned: &PinnedSnapshot,
+        items: &[RecordedItem<'_>],
+    ) -> Result<Option<RecordId>, CallError> {
+        let call =
+            RecordedCall::new(("screen", OWNER), &self.options, pinned.snapshot_id(), pinned.now);
+        call.record_blocking(&self.engine, items).map_err(refused)
     }
 
     /// The message of `pinned` in full.

@@ -26,6 +26,7 @@ pub enum Requirement {
 
 const SCREEN: Requirement = Requirement::Permission(Permission::Screen);
 const READ: Requirement = Requirement::Permission(Permission::Read);
+const LOG: Requirement = Requirement::Permission(Permission::ReadLog);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -37,7 +38,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 34] = [
+pub const METHODS: [Method; 43] = [
     method("/grpc.health.v1.Health/Check", CallClass::Probe, Requirement::Nothing),
     // Streams are few: callers without an identity must not take them all.
     method("/grpc.health.v1.Health/Watch", CallClass::Stream, Requirement::Identity),
@@ -50,6 +51,27 @@ pub const METHODS: [Method; 34] = [
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         CallClass::Stream,
         Requirement::Identity,
+    ),
+    method("/lazaretto.v1.DecisionLogService/GetConsistencyProof", CallClass::Call, LOG),
+    method("/lazaretto.v1.DecisionLogService/GetInclusionProof", CallClass::Call, LOG),
+    method("/lazaretto.v1.DecisionLogService/GetLogKey", CallClass::Call, LOG),
+    method("/lazaretto.v1.DecisionLogService/GetScreening", CallClass::Call, LOG),
+    method(
+        "/lazaretto.v1.DecisionLogService/HoldScreening",
+        CallClass::Work,
+        Requirement::Permission(Permission::AdministerLog),
+    ),
+    method("/lazaretto.v1.DecisionLogService/QueryScreenings", CallClass::Call, LOG),
+    method(
+        "/lazaretto.v1.DecisionLogService/RedactScreening",
+        CallClass::Work,
+        Requirement::Permission(Permission::AdministerLog),
+    ),
+    method("/lazaretto.v1.DecisionLogService/ReplayScreening", CallClass::Work, LOG),
+    method(
+        "/lazaretto.v1.DecisionLogService/RotateLogKey",
+        CallClass::Work,
+        Requirement::Permission(Permission::AdministerLog),
     ),
     method(
         "/lazaretto.v1.PolicyService/ComparePolicies",

@@ -10,6 +10,7 @@ use super::client::plain;
 use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
 use super::convert::{self, ListedRow};
+use super::recording::RecordedCall;
 use super::request::{MAX_REQUEST_ID, ScreeningOptions};
 use super::screener::{AnsweredItem, Screener};
 use super::status::{self, Refusal, all, both};
@@ -18,6 +19,7 @@ use super::v1::{self, ErrorReason};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, TransferError};
+use crate::engine::decision_log::{PaymentRecord, RecordedItem};
 use crate::engine::{Engine, PaymentProjection};
 use crate::exposure::Direction;
 use crate::screening::ScreeningSummary;
@@ -30,12 +32,14 @@ use crate::screening::unvalued::UnvaluedProspect;
 /// The most bytes in a reference, and in the name of a transaction.
 const MAX_TEXT: usize = 128;
 
+#[derive(Clone)]
 pub struct CheckedPayment {
     payment: Payment,
     /// Sources first.
     queries: Vec<(v1::PaymentSide, u32, v1::AddressQuery)>,
     options: ScreeningOptions,
     customer_reference: String,
+    tx: String,
 }
 
 pub struct AnsweredPayment {
@@ -45,6 +49,20 @@ pub struct AnsweredPayment {
     pub decision: Decision,
     /// By address; `None` where it was refused.
     pub summaries: Vec<Option<ScreeningSummary>>,
+    /// What is recorded of it.
+    pub call: RecordedCall,
+    /// By address.
+    pub records: Vec<RecordedItem<'static>>,
+}
+
+impl AnsweredPayment {
+    /// Whether the records say the same.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let mut pairs = self.records.iter().zip(&other.records);
+        self.records.len() == other.records.len()
+            && pairs.all(|(a, b)| a.is_alike(b))
+            && self.call.payment() == other.call.payment()
+    }
 }
 
 impl CheckedPayment {
@@ -58,7 +76,8 @@ impl CheckedPayment {
         let amount =
             from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error));
         let options = now_options(request.options.as_ref(), engine);
-        let v1::ScreenPaymentRequest { sources, destinations, customer_reference, .. } = request;
+        let v1::ScreenPaymentRequest { sources, destinations, customer_reference, tx, .. } =
+            request;
         // What rests on the chain is checked where there is one.
         let on_chain = one_chain(&request.chain).and_then(|chain| {
             let asset = one_asset(&request.asset, &chain);
@@ -85,12 +104,16 @@ impl CheckedPayment {
             let index = if place < from { place } else { place - from };
             (side, index as u32, query)
         });
-        Ok(Self { queries: numbered.collect(), payment, options, customer_reference })
+        Ok(Self { queries: numbered.collect(), payment, options, customer_reference, tx })
     }
 
     /// Screens every address, and looks what the payment would change up. Blocks.
-    pub fn answer(self, engine: &Engine, now: Timestamp) -> Result<AnsweredPayment, Refusal> {
-        let Self { payment, queries, options, customer_reference } = self;
+    pub fn answer(
+        self,
+        engine: &Engine,
+        (identity, now): (&str, Timestamp),
+    ) -> Result<AnsweredPayment, Refusal> {
+        let Self { payment, queries, options, customer_reference, tx } = self;
         // One snapshot for all, and changes held back no longer than needed.
         let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
             let payment_context = engine.payment_context()?;
@@ -109,10 +132,15 @@ impl CheckedPayment {
             (snapshot, (messages, unvalued), (effect, incomplete))
         };
         let screener = Screener { engine, scope: options.scope(&snapshot, now)?, now };
+        let customer =
+            engine.decision_log().and_then(|log| log.customer_reference(&customer_reference));
+        let mut records = Vec::new();
         let (addresses, summaries): (Vec<_>, Vec<_>) = queries
             .into_iter()
             .map(|(side, index, query)| {
-                let AnsweredItem { item, summary } = screener.item(query, options.evidence);
+                let AnsweredItem { item, summary, record } = screener.item(query, options.evidence);
+                let name = short_side(side);
+                records.extend(record.map(|record| record.of_payment(name, customer.clone())));
                 let side = v1::PaymentSide::into(side);
                 (v1::PaymentAddress { side, index, item: Some(item) }, summary)
             })
@@ -137,10 +165,30 @@ impl CheckedPayment {
                 && payment.own_amount().is_none(),
             prospective_incomplete: incomplete,
             exposure_hops,
+            record_id: String::new(),
+            repeats_record_id: String::new(),
         };
         drop(screener);
-        Ok(AnsweredPayment { response, snapshot, decision: overall.decision, summaries })
+        let recorded = PaymentRecord {
+            chain: payment.chain.caip2().into_owned(),
+            asset: payment.asset.to_string(),
+            amount: payment.amount.to_string(),
+            tx,
+            direction: v1::PaymentDirection::from(payment.direction).as_str_name().to_owned(),
+            decision: overall.decision.as_str().to_owned(),
+            status: if overall.is_complete { "COMPLETE" } else { "INCOMPLETE" }.to_owned(),
+            score: overall.score,
+        };
+        let call = ("ScreenPayment", identity);
+        let call = RecordedCall::new(call, &options, snapshot.id(), now)
+            .with(|call| call.payment = Some(recorded));
+        let decision = overall.decision;
+        Ok(AnsweredPayment { response, snapshot, decision, summaries, call, records })
     }
+}
+
+fn short_side(side: v1::PaymentSide) -> &'static str {
+    side.as_str_name().trim_start_matches("PAYMENT_SIDE_")
 }
 
 /// Over how many hops exposure was looked for of an address; 0 where it was not.

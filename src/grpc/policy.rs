@@ -121,14 +121,14 @@ impl Comparison<'_> {
     }
 
     fn item(&self, old: &Scope<'_>, new: &Scope<'_>, query: v1::AddressQuery) -> v1::ComparedItem {
-        let refused = |(request_id, refusal): (String, Refusal)| v1::ComparedItem {
+        let refused = |request_id: String, refusal: Refusal| v1::ComparedItem {
             request_id: request_id.clone(),
             error: Some(refusal.into_item_error(request_id)),
             ..Default::default()
         };
-        let ScreeningRequest { request_id, address, chain } = match checked_query(query) {
+        let ScreeningRequest { request_id, address, chain, .. } = match checked_query(query) {
             Ok(question) => question,
-            Err(refusal) => return refused(refusal),
+            Err((query, refusal)) => return refused(query.request_id, refusal),
         };
         let by = |scope: &Scope<'_>| {
             let screened = self.engine.screen(scope, &address, chain.as_ref(), false);
@@ -141,7 +141,7 @@ impl Comparison<'_> {
                 candidate: Some(new),
                 error: None,
             },
-            Err(error) => refused((request_id, not_an_address(&error))),
+            Err(error) => refused(request_id, not_an_address(&error)),
         }
     }
 }

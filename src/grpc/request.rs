@@ -162,20 +162,26 @@ pub struct ScreeningRequest {
     pub address: String,
     /// The chain that it names.
     pub chain: Option<Chain>,
+    /// The same, as asked.
+    pub chain_text: String,
 }
 
-/// Checks a query except its address; the request id comes back with a refusal, which names
-/// every field that is wrong.
-pub fn checked_query(query: v1::AddressQuery) -> Result<ScreeningRequest, (String, Refusal)> {
+/// Checks a query except its address; the query comes back with a refusal, which names every field
+/// that is wrong.
+pub fn checked_query(
+    mut query: v1::AddressQuery,
+) -> Result<ScreeningRequest, (v1::AddressQuery, Refusal)> {
     match status::wished_chain("query.chain", &query.chain) {
         Ok(chain) if query.request_id.len() <= MAX_REQUEST_ID => {
-            let v1::AddressQuery { request_id, address, .. } = query;
-            Ok(ScreeningRequest { request_id, address, chain })
+            let v1::AddressQuery { request_id, address, chain: chain_text } = query;
+            Ok(ScreeningRequest { request_id, address, chain, chain_text })
         }
         _ => {
             let refusal = check(&query).expect_err("the request id or the chain is wrong");
-            let fits = query.request_id.len() <= MAX_REQUEST_ID;
-            Err((if fits { query.request_id } else { String::new() }, refusal))
+            if query.request_id.len() > MAX_REQUEST_ID {
+                query.request_id.clear();
+            }
+            Err((query, refusal))
         }
     }
 }

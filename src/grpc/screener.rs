@@ -10,6 +10,7 @@ use super::v1;
 use super::v1::screening_item::Outcome;
 use crate::domain::chain::Chain;
 use crate::engine::Engine;
+use crate::engine::decision_log::{Fingerprints, RecordedItem, References};
 use crate::screening::policy::Decision;
 use crate::screening::{Scope, Screening, ScreeningSummary};
 
@@ -20,18 +21,35 @@ pub struct Screener<'s> {
     pub now: Timestamp,
 }
 
-/// A translated answer, and what is counted of it.
+/// A translated answer, what is counted of it, and its record where a log is kept.
 #[derive(Debug)]
 pub struct Answered {
     pub screening: v1::Screening,
     pub summary: ScreeningSummary,
+    pub record: Option<RecordedItem<'static>>,
 }
 
-/// The same as an item of a batch; nothing is counted of a refusal.
+impl Answered {
+    /// Whether the record says the same.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.record.as_ref().zip(other.record.as_ref()).is_some_and(|(a, b)| a.is_alike(b))
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    pub request_id: String,
+    pub refusal: Refusal,
+    pub record: Option<RecordedItem<'static>>,
+}
+
+/// An answer or a refusal as an item of a batch; nothing is counted of a refusal.
 #[derive(Debug)]
 pub struct AnsweredItem {
     pub item: v1::ScreeningItem,
     pub summary: Option<ScreeningSummary>,
+    pub record: Option<RecordedItem<'static>>,
 }
 
 /// Everything that can differ between answers without findings, from one pinned snapshot.
@@ -47,17 +65,24 @@ impl Screener<'_> {
         evidence || self.scope.needs_search()
     }
 
-    /// Returns the answer, or the request id and why there is none. Blocks if [`Screener::is_deep`].
-    pub fn answer(
-        &self,
-        query: v1::AddressQuery,
-        evidence: bool,
-    ) -> Result<Answered, (String, Refusal)> {
-        let ScreeningRequest { request_id, address, chain } = checked_query(query)?;
+    /// Returns the answer. Blocks if [`Screener::is_deep`].
+    pub fn answer(&self, query: v1::AddressQuery, evidence: bool) -> Result<Answered, Unanswered> {
+        let asked = checked_query(query).map_err(|(query, refusal)| {
+            let v1::AddressQuery { request_id, address, chain } = query;
+            self.unanswered(request_id, (&address, &chain), refusal)
+        })?;
+        let ScreeningRequest { request_id, address, chain, chain_text } = asked;
         let screened = match self.engine.screen(&self.scope, &address, chain.as_ref(), evidence) {
             Ok(screened) => screened,
-            Err(error) => return Err((request_id, not_an_address(&error))),
+            Err(error) => {
+                let refusal = not_an_address(&error);
+                return Err(self.unanswered(request_id, (&address, &chain_text), refusal));
+            }
         };
+        let record = self.engine.decision_log().map(|_| {
+            let references = References::of_request(&request_id);
+            RecordedItem::answered(&screened.screening, (&address, &chain_text), &references)
+        });
         let snapshot = self.scope.snapshot();
         let mut screening = convert::screening(&screened.screening, request_id, snapshot, self.now);
         for (finding, evidence) in screening.findings.iter_mut().zip(&screened.evidence) {
@@ -68,24 +93,44 @@ impl Screener<'_> {
         for (finding, chain) in screening.findings.iter_mut().zip(&screened.joins) {
             finding.common_input_chain = chain.as_ref().map(convert::common_input::chain);
         }
-        Ok(Answered { screening, summary: screened.screening.summary() })
+        Ok(Answered { screening, summary: screened.screening.summary(), record })
+    }
+
+    fn unanswered(
+        &self,
+        request_id: String,
+        (address, chain): (&str, &str),
+        refusal: Refusal,
+    ) -> Unanswered {
+        let record = self.engine.decision_log().map(|_| {
+            let references = References::of_request(&request_id);
+            RecordedItem::refused(refusal.reason_name(), (address, chain), &references)
+        });
+        Unanswered { request_id, refusal, record }
     }
 
     /// Returns the answer as an item of a batch.
     pub fn item(&self, query: v1::AddressQuery, evidence: bool) -> AnsweredItem {
         match self.answer(query, evidence) {
-            Ok(Answered { screening, summary }) => AnsweredItem {
+            Ok(Answered { screening, summary, record }) => AnsweredItem {
                 item: v1::ScreeningItem { outcome: Some(Outcome::Screening(screening)) },
                 summary: Some(summary),
+                record,
             },
-            Err((request_id, refusal)) => AnsweredItem::refused(request_id, refusal),
+            Err(unanswered) => unanswered.into(),
         }
     }
 
     /// The answer to an address without findings or doubts: all such answers from one pinned snapshot are
     /// alike. `None` for any other address, or where a search is needed: use [`Screener::item`].
+    ///
+    /// With what its record is found by, where a log is kept.
     #[inline]
-    pub fn clear_answer(&self, address: &str, chain: Option<&Chain>) -> Option<ClearAnswer> {
+    pub fn clear_answer(
+        &self,
+        (address, chain_text): (&str, &str),
+        chain: Option<&Chain>,
+    ) -> Option<(ClearAnswer, Option<Fingerprints>)> {
         if self.scope.needs_search() {
             return None;
         }
@@ -104,14 +149,25 @@ impl Screener<'_> {
             && is_read_plainly
             && !has_note;
         // What a shadow says is to be counted.
-        (is_plain && shadow.is_none())
-            .then_some(ClearAnswer { covered: *covered, decision: *decision })
+        if !is_plain || shadow.is_some() {
+            return None;
+        }
+        let log = self.engine.decision_log();
+        let found_by = log.map(|_| Fingerprints::of(&screening, (address, chain_text)));
+        Some((ClearAnswer { covered: *covered, decision: *decision }, found_by))
     }
 }
 
-impl AnsweredItem {
-    pub fn refused(request_id: String, refusal: Refusal) -> Self {
+impl Unanswered {
+    /// A query that its options keep from being asked; no decision was to be made.
+    pub fn unasked(request_id: String, refusal: Refusal) -> Self {
+        Self { request_id, refusal, record: None }
+    }
+}
+
+impl From<Unanswered> for AnsweredItem {
+    fn from(Unanswered { request_id, refusal, record }: Unanswered) -> Self {
         let outcome = Outcome::Error(refusal.into_item_error(request_id));
-        Self { item: v1::ScreeningItem { outcome: Some(outcome) }, summary: None }
+        Self { item: v1::ScreeningItem { outcome: Some(outcome) }, summary: None, record }
     }
 }

@@ -17,14 +17,17 @@ use batch::{Batch, Room};
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
 use super::concurrency::ConcurrencyLimits;
+use super::idempotency::KeyedCall;
 use super::payment::{AnsweredPayment, CheckedPayment};
+use super::recording::RecordedCall;
 use super::request::{ScreeningOptions, check};
-use super::screener::{Answered, AnsweredItem, Screener};
+use super::screener::{Answered, AnsweredItem, Screener, Unanswered};
 use super::status::Refusal;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{clusters, convert, hubs, status, trace};
+use super::{access, clusters, convert, hubs, status, trace};
 use crate::engine::Engine;
+use crate::engine::decision_log::RecordedItem;
 use crate::metrics::Metrics;
 use crate::screening::ScreeningSummary;
 use crate::screening::snapshot::Snapshot;
@@ -120,6 +123,38 @@ impl Screenings {
 }
 
 impl Screenings {
+    /// The answer to one address by a snapshot at a moment.
+    async fn answer_one(
+        &self,
+        (snapshot, now): (&Arc<Snapshot>, Timestamp),
+        options: &ScreeningOptions,
+        query: v1::AddressQuery,
+    ) -> Result<Result<Answered, Unanswered>, Status> {
+        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
+        if !screener.is_deep(options.evidence) {
+            return Ok(screener.answer(query, false));
+        }
+        drop(screener);
+        let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
+        let answered = in_turn(&self.load.searches, move |_| {
+            let scope = options.scope(&snapshot, now)?;
+            let screener = Screener { engine: &engine, scope, now };
+            Ok::<_, Refusal>(screener.answer(query, options.evidence))
+        });
+        Ok(answered.await??)
+    }
+
+    async fn answer_payment(
+        &self,
+        asked: CheckedPayment,
+        identity: &Arc<str>,
+        now: Timestamp,
+    ) -> Result<AnsweredPayment, Status> {
+        let identity = identity.clone();
+        let work = move |engine: &Arc<Engine>| asked.answer(engine, (&identity, now));
+        with_engine_in_turn(&self.load.searches, &self.engine, work).await
+    }
+
     /// The answers to a batch by labels, as far as there is room.
     async fn items(
         &self,
@@ -179,7 +214,11 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::ScreenAddressRequest>,
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
-        let v1::ScreenAddressRequest { query, options } = request.into_inner();
+        let identity = access::identity(&request);
+        let mut request = request.into_inner();
+        let key = std::mem::take(&mut request.idempotency_key);
+        let keyed = KeyedCall::new(&self.engine, (&identity, &key), &request, self.engine.now())?;
+        let v1::ScreenAddressRequest { query, options, .. } = request;
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
         let (query, options) =
             match ScreeningOptions::check_past(options.as_ref(), Some(&self.engine)) {
@@ -190,29 +229,43 @@ impl ScreeningService for Screenings {
                 }
             };
         let basis = self.basis(&options).await?;
-        let Basis { snapshot, now, .. } = &basis;
-        let now = *now;
-        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
-        let answered = if screener.is_deep(options.evidence) {
-            drop(screener);
-            let (engine, snapshot, options) =
-                (self.engine.clone(), snapshot.clone(), options.clone());
-            in_turn(&self.load.searches, move |_| {
-                let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
-                Screener { engine: &engine, scope, now }.answer(query, options.evidence)
-            })
-            .await?
-        } else {
-            let answered = screener.answer(query, false);
-            drop(screener);
-            answered
-        };
+        let (snapshot, now) = (&basis.snapshot, basis.now);
+        let again = keyed.as_ref().map(|_| query.clone());
+        let answered = self.answer_one((snapshot, now), &options, query).await?;
         self.count(answered.as_ref().ok().map(|answered| answered.summary));
-        let Answered { screening, summary } = answered.map_err(|(_, refusal)| refusal)?;
+        let call = ("ScreenAddress", &*identity);
+        let call = RecordedCall::new(call, &options, snapshot.id(), now);
+        let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(Unanswered { refusal, record, .. }) => {
+                call.record(&self.engine, record.into_iter().collect()).await?;
+                return Err(refusal.into());
+            }
+        };
+        if let (Some(known), Some(again)) = (keyed.as_ref().and_then(|it| it.known.as_ref()), again)
+            && known.snapshot == snapshot.id()
+            && let Ok(then) = self.answer_one((snapshot, known.at), &options, again).await?
+            && then.is_alike(&answered)
+        {
+            return Ok(Response::new(v1::ScreenAddressResponse {
+                screening: Some(then.screening),
+                snapshot: self.message_by(&basis, &options).await?,
+                record_id: known.record.to_string(),
+                repeats_record_id: String::new(),
+            }));
+        }
+        let Answered { screening, summary, record } = answered;
+        let record_id = call.record(&self.engine, record.into_iter().collect()).await?;
+        if let Some(keyed) = &keyed {
+            keyed.remember(&self.engine, &record_id, snapshot.id(), now);
+        }
         telemetry::record_decision(summary.decision.as_str());
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: self.message_by(&basis, &options).await?,
+            record_id,
+            repeats_record_id: keyed.map(KeyedCall::repeats).unwrap_or_default(),
         }))
     }
 
@@ -221,6 +274,7 @@ impl ScreeningService for Screenings {
         request: Request<v1::BatchScreenAddressesRequest>,
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
         let limit = CallHeaders::read(request.metadata().as_ref()).answer_limit()?;
+        let identity = access::identity(&request);
         let mut batch = Batch::check(request.into_inner(), &self.engine)?;
         let basis = self.basis(&batch.options).await?;
         let message = self.message_by(&basis, &batch.options).await?;
@@ -229,18 +283,23 @@ impl ScreeningService for Screenings {
         let queries = std::mem::take(&mut batch.queries);
         let scope = batch.options.scope(&snapshot, now)?;
         let screener = Screener { engine: &self.engine, scope, now };
-        let AnsweredItems { items, summaries } = if screener.is_deep(batch.options.evidence) {
-            drop(screener);
-            self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
-        } else {
-            self.items(queries, screener, room).await?
-        };
+        let AnsweredItems { items, summaries, records } =
+            if screener.is_deep(batch.options.evidence) {
+                drop(screener);
+                self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
+            } else {
+                self.items(queries, screener, room).await?
+            };
         summaries.into_iter().for_each(|summary| self.count(summary));
+        let call = ("BatchScreenAddresses", &*identity);
+        let call = RecordedCall::new(call, &batch.options, snapshot.id(), now);
+        let record_id = call.record(&self.engine, records).await?;
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
             next_page_token: batch.token_after(items.len()),
             items,
             snapshot: message,
             snapshot_id: snapshot.id().to_owned(),
+            record_id,
         });
         if let Some(most) = batch.most {
             response.extensions_mut().insert(AnswerLimit(most));
@@ -273,17 +332,42 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::ScreenPaymentRequest>,
     ) -> Result<Response<v1::ScreenPaymentResponse>, Status> {
-        let request = request.into_inner();
+        let identity = access::identity(&request);
+        let mut request = request.into_inner();
+        let key = std::mem::take(&mut request.idempotency_key);
+        let now = self.engine.now();
+        let keyed = KeyedCall::new(&self.engine, (&identity, &key), &request, now)?;
         let is_snapshot_wanted = request.options.as_ref().is_some_and(|it| it.include_snapshot);
         let asked = CheckedPayment::check(request, &self.engine)?;
-        let now = self.engine.now();
-        let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
-        let AnsweredPayment { response, snapshot, decision, summaries } =
-            with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
+        let again =
+            keyed.as_ref().and_then(|keyed| keyed.known.clone()).map(|it| (it, asked.clone()));
+        let answered = self.answer_payment(asked, &identity, now).await?;
+        if let Some((known, again)) = again
+            && known.snapshot == answered.snapshot.id()
+            && let then = self.answer_payment(again, &identity, known.at).await?
+            && then.is_alike(&answered)
+        {
+            let record_id = known.record.to_string();
+            let snapshot = is_snapshot_wanted.then(|| self.message(&then.snapshot, now));
+            let response = v1::ScreenPaymentResponse { snapshot, record_id, ..then.response };
+            return Ok(Response::new(response));
+        }
+        let AnsweredPayment { response, snapshot, decision, summaries, call, records } = answered;
         summaries.into_iter().for_each(|summary| self.count(summary));
+        let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
+        let record_id = call.record(&self.engine, records).await?;
+        if let Some(keyed) = &keyed {
+            keyed.remember(&self.engine, &record_id, snapshot.id(), now);
+        }
         telemetry::record_decision(decision.as_str());
         let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
-        Ok(Response::new(v1::ScreenPaymentResponse { snapshot, ..response }))
+        let repeats_record_id = keyed.map(KeyedCall::repeats).unwrap_or_default();
+        Ok(Response::new(v1::ScreenPaymentResponse {
+            snapshot,
+            record_id,
+            repeats_record_id,
+            ..response
+        }))
     }
 
     type StreamScreenAddressesStream = Answers;
@@ -292,8 +376,9 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        let mut session =
-            Session { service: self.clone(), options: Ok(ScreeningOptions::default()), sent: None };
+        let identity = access::identity(&request);
+        let options = Ok(ScreeningOptions::default());
+        let mut session = Session { service: self.clone(), identity, options, sent: None };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
         let service = self.clone();
@@ -301,21 +386,23 @@ impl ScreeningService for Screenings {
         let answers = answers.then(move |prepared| {
             let service = service.clone();
             async move {
-                let Prepared { message, answer } = prepared?;
+                let Prepared { message, answer, call } = prepared?;
                 let snapshot = match message {
                     Some(MessageWork { snapshot, now, options }) => {
                         Some(service.message_for(&snapshot, now, &options).await?)
                     }
                     None => None,
                 };
-                let AnsweredItem { item, summary } = match answer {
+                let AnsweredItem { item, summary, record } = match answer {
                     PreparedAnswer::Ready(item) => *item,
                     PreparedAnswer::Deep(work) => {
                         in_turn(&service.load.searches, |_| work()).await?
                     }
                 };
                 service.count(summary);
-                Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot })
+                let records = record.into_iter().collect();
+                let record_id = call.record(&service.engine, records).await?;
+                Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot, record_id })
             }
         });
         Ok(Response::new(Box::pin(answers)))
@@ -327,11 +414,17 @@ impl ScreeningService for Screenings {
 struct AnsweredItems {
     items: Vec<v1::ScreeningItem>,
     summaries: Vec<Option<ScreeningSummary>>,
+    /// One for each item where a log is kept.
+    records: Vec<RecordedItem<'static>>,
 }
 
 impl AnsweredItems {
     fn with_capacity(count: usize) -> Self {
-        Self { items: Vec::with_capacity(count), summaries: Vec::with_capacity(count) }
+        Self {
+            items: Vec::with_capacity(count),
+            summaries: Vec::with_capacity(count),
+            records: Vec::new(),
+        }
     }
 
     /// Adds an answer if there is room for it.
@@ -340,6 +433,7 @@ impl AnsweredItems {
         if fits {
             self.items.push(answer.item);
             self.summaries.push(answer.summary);
+            self.records.extend(answer.record);
         }
         Ok(fits)
     }
@@ -347,6 +441,7 @@ impl AnsweredItems {
 
 struct Session {
     service: Screenings,
+    identity: Arc<str>,
     /// Options that were refused stay in force as a refusal: to go on with those before would
     /// answer another question than was asked.
     options: Result<ScreeningOptions, Refusal>,
@@ -364,6 +459,8 @@ impl Session {
         let query = question.query.unwrap_or_default();
         let options = self.options.clone();
         let dated = options.clone().unwrap_or_default();
+        let call = ("StreamScreenAddresses", &*self.identity);
+        let call = RecordedCall::new(call, &dated, snapshot.id(), now);
         let message = self.message_of(&snapshot, now, dated);
         let engine = self.service.engine.clone();
         let scope =
@@ -375,7 +472,7 @@ impl Session {
                     Ok(scope) => {
                         Screener { engine: &engine, scope, now }.item(query, options.evidence)
                     }
-                    Err(refusal) => AnsweredItem::refused(query.request_id, refusal),
+                    Err(refusal) => Unanswered::unasked(query.request_id, refusal).into(),
                 }))
             }
             Ok((scope, _)) => {
@@ -383,10 +480,11 @@ impl Session {
                 PreparedAnswer::Ready(Box::new(screener.item(query, false)))
             }
             Err(refusal) => {
-                PreparedAnswer::Ready(Box::new(AnsweredItem::refused(query.request_id, refusal)))
+                let unanswered = Unanswered::unasked(query.request_id, refusal);
+                PreparedAnswer::Ready(Box::new(unanswered.into()))
             }
         };
-        Ok(Prepared { message, answer })
+        Ok(Prepared { message, answer, call })
     }
 
     /// What the data versions are made of, unless the answer before had the same.
@@ -412,6 +510,7 @@ impl Session {
 struct Prepared {
     message: Option<MessageWork>,
     answer: PreparedAnswer,
+    call: RecordedCall,
 }
 
 struct MessageWork {

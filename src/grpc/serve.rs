@@ -31,6 +31,7 @@ use super::bounds::MAX_RESPONSE;
 use super::budget::Budget;
 use super::call::{Calls, Shared};
 use super::concurrency::ConcurrencyLimits;
+use super::decision_log::DecisionLogs;
 use super::lists::Lists;
 use super::method::METHODS;
 use super::policy::Policies;
@@ -38,6 +39,7 @@ use super::screening::Screenings;
 use super::store::Backups;
 use super::transfers::Transfers;
 use super::v1;
+use super::v1::decision_log_service_server::DecisionLogServiceServer;
 use super::v1::policy_service_server::PolicyServiceServer;
 use super::v1::sanctions_list_service_server::SanctionsListServiceServer;
 use super::v1::screening_service_server::ScreeningServiceServer;
@@ -194,6 +196,10 @@ fn routes(
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     let store = StoreServiceServer::new(Backups::new(engine.clone()));
+    let decision_log =
+        DecisionLogServiceServer::new(DecisionLogs::new(engine.clone(), load.clone()))
+            .max_decoding_message_size(MAX_REQUEST)
+            .max_encoding_message_size(MAX_RESPONSE);
     let routes = Routes::new(health.service())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -202,6 +208,7 @@ fn routes(
         .add_service(transfers)
         .add_service(policies)
         .add_service(store)
+        .add_service(decision_log)
         .prepare();
     Ok(routes)
 }

@@ -101,6 +101,12 @@ impl Refusal {
         }
     }
 
+    /// The name of its reason, such as `INVALID_ADDRESS`.
+    pub fn reason_name(&self) -> &'static str {
+        let name = self.reason.as_str_name();
+        name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+    }
+
     fn text(&self) -> String {
         match &self.fields[..] {
             [] => self.message.clone(),
@@ -115,8 +121,7 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        let name = refusal.reason.as_str_name();
-        let reason = name.strip_prefix("ERROR_REASON_").unwrap_or(name);
+        let reason = refusal.reason_name();
         let metadata = refusal.limit.iter().flat_map(|(limit, value)| {
             [("limit".to_owned(), (*limit).to_owned()), ("value".to_owned(), value.to_string())]
         });

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::text::{Kind, Text};
 use crate::domain::list::ListVersion;
+use crate::engine::decision_log::DecisionLog;
 use crate::engine::{Cause, Engine, ListOverview};
 use crate::screening::snapshot::SnapshotList;
 
@@ -18,6 +19,7 @@ pub fn write_metrics(engine: &Engine, text: &mut Text) {
     labels(engine, text);
     store(engine, text);
     policies(engine, text);
+    decision_log(engine, text);
 }
 
 /// Writes a gauge with one sample per list that has a value.
@@ -238,4 +240,28 @@ fn policies(engine: &Engine, text: &mut Text) {
     for (live, shadow, count) in &policies.shadow_counts {
         text.sample(&[("live", live.as_str()), ("shadow", shadow.as_str())], count);
     }
+}
+
+fn decision_log(engine: &Engine, text: &mut Text) {
+    let log = engine.decision_log();
+    let status = log.map(DecisionLog::status).unwrap_or_default();
+    let help = "1 where every screening is recorded in the decision log.";
+    text.family("decision_log_enabled", Kind::Gauge, help);
+    text.sample(&[], u8::from(log.is_some()));
+    text.family("decision_log_leaves", Kind::Gauge, "Leaves of the decision log.");
+    text.sample(&[], status.leaves);
+    let help = "Leaves of the decision log that are synced to disk.";
+    text.family("decision_log_synced_leaves", Kind::Gauge, help);
+    text.sample(&[], status.synced);
+    let help = "When the last checkpoint was signed, Unix time; 0: none since the start.";
+    text.family("decision_log_checkpoint_timestamp_seconds", Kind::Gauge, help);
+    text.sample(&[], status.checkpoint_at);
+    text.family("decision_log_failed", Kind::Gauge, "1 while the decision log cannot be written.");
+    text.sample(&[], u8::from(status.is_failed));
+    let help = "Answers that left without a record.";
+    text.family("decision_log_unrecorded_answers_total", Kind::Counter, help);
+    text.sample(&[], status.unrecorded);
+    let help = "Checkpoints that the configured file or URL did not take.";
+    text.family("decision_log_checkpoint_failures_total", Kind::Counter, help);
+    text.sample(&[], status.witness_failures);
 }

@@ -1,6 +1,7 @@
 //! Fetches one file over HTTP, completely or not at all, within bounds of size and time.
 
 mod exchange;
+mod post;
 mod probe;
 mod remote;
 
@@ -15,6 +16,7 @@ use ureq::http::{StatusCode, Uri, Version};
 
 use self::exchange::Exchange;
 pub use self::exchange::Seen;
+pub use self::post::post_text;
 pub use self::probe::ProbeReport;
 pub use self::remote::{
     Headers, ProbeSettings, Remote, USER_AGENT, are_of_one_origin, parse_headers, parse_user_agent,

@@ -283,7 +283,7 @@ fn with_snapshot() -> Option<v1::ScreeningOptions> {
 }
 
 fn question(address: &str) -> v1::ScreenAddressRequest {
-    v1::ScreenAddressRequest { query: Some(query(address)), options: None }
+    v1::ScreenAddressRequest { query: Some(query(address)), options: None, ..Default::default() }
 }
 
 /// A screening in short: decision, score, level, findings, and why it is incomplete.

@@ -20,6 +20,7 @@ mod common_input;
 mod common_input_reference;
 mod coverage;
 mod crash;
+mod decision_log;
 mod depth;
 mod disk_full;
 mod disk_full_server;

@@ -98,7 +98,11 @@ async fn start(fleet: &Arc<Fleet>, place: usize, dir: &Path) -> Running {
 /// Asks until told to stop, one call after the other; how many were answered.
 async fn ask(fleet: Arc<Fleet>, stop: Arc<AtomicBool>) -> u64 {
     let query = v1::AddressQuery { address: LISTED.to_owned(), ..Default::default() };
-    let question = v1::ScreenAddressRequest { query: Some(query.clone()), options: None };
+    let question = v1::ScreenAddressRequest {
+        query: Some(query.clone()),
+        options: None,
+        ..Default::default()
+    };
     let mut answered = 0;
     while !stop.load(Ordering::Relaxed) {
         let mut screening = fleet.pick().client.screening;

@@ -83,6 +83,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $_ := set $config "tls" $tls -}}
 {{- end -}}
+{{- if .Values.decisionLog.persistence.enabled -}}
+{{- $_ := set $config "decision_log" (dict "directory" (include "lazaretto.logDirectory" .)) -}}
+{{- end -}}
 {{- if .Values.identities.allowAnonymous -}}
 {{- $_ := set $config "allow_anonymous" true -}}
 {{- end -}}
@@ -95,6 +98,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $config = mustMergeOverwrite $config (mustDeepCopy .Values.config) -}}
 {{- include "lazaretto.integers" $config -}}
 {{- toToml $config -}}
+{{- end -}}
+
+{{- /* Where the volume of the decision log is. */ -}}
+{{- define "lazaretto.logDirectory" -}}
+/var/lib/lazaretto-log
 {{- end -}}
 
 {{- /* The ConfigMap of the policy; empty for the built-in one. */ -}}
@@ -128,6 +136,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- /* Not by the schema, whose messages repeat what may be the token itself. */ -}}
 {{- fail (printf "config.identities.%s.tokens must be hashes, sha256: and 64 hexadecimal digits, with commas between (lazaretto identity token makes one)" $name) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.decisionLog.persistence.existingClaim (gt (int .Values.replicas) 1) -}}
+{{- fail "decisionLog.persistence.existingClaim is for one replica: each pod writes a log of its own" -}}
+{{- end -}}
+{{- if and .Values.decisionLog.persistence.enabled (dig "decision_log" "directory" "" .Values.config) -}}
+{{- fail "config.decision_log.directory is set by the chart: set decisionLog.persistence.enabled to false for a place of your own" -}}
 {{- end -}}
 {{- if and .Values.policy.text .Values.policy.existingConfigMap -}}
 {{- fail "policy.text and policy.existingConfigMap exclude each other" -}}

@@ -346,6 +346,7 @@ mod tests {
             cluster_cut: "0xa\\|b|0xef".to_owned(),
             path: String::new(),
             kept: Vec::new(),
+            ..ResultRow::default()
         };
         assert_eq!(row, want);
 

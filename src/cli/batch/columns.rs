@@ -150,6 +150,8 @@ columns! {
     /// with `--evidence`, for REVIEW and BLOCK: a path of the exposure, as JSON; for CO_SPENT a path
     /// without hops, whose `common_input_chain` has the transactions
     path: String, Json, Evidence;
+    /// the record of the answer in the decision log; empty where none is kept
+    record: String, Text, Added;
 }
 
 /// Whether one of our columns has this name.

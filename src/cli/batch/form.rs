@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chunk::{InputRow, KeptValue};
 use super::columns::{COLUMNS, Column, Kind, Presence, ResultRow};
+use crate::audit::RecordId;
 use crate::cli::text::{escape, escape_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,21 @@ pub enum Lines {
 
 /// Columns before `decision`, which rows have of the input.
 const OF_INPUT: usize = 4;
+
+/// The column of the record, behind all others of ours.
+const RECORD: &str = "record";
+
+/// The two digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut hex = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        hex[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    hex
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowForm {
@@ -72,6 +88,7 @@ impl RowForm {
     pub fn row(&self, asked: &InputRow<'_>, row: &ResultRow, out: &mut Vec<u8>) {
         self.begin(asked, out);
         self.rest(row, out);
+        self.record(row.record.parse().ok(), out);
         self.end(asked, out);
     }
 
@@ -102,7 +119,7 @@ impl RowForm {
 
     /// Adds our columns behind those.
     pub fn rest(&self, row: &ResultRow, out: &mut Vec<u8>) {
-        for column in self.columns().skip(OF_INPUT) {
+        for column in self.columns().skip(OF_INPUT).filter(|column| column.name != RECORD) {
             let text = (column.text)(row);
             match (self.lines, column.kind) {
                 (Lines::Csv, Kind::Json) => {
@@ -122,6 +139,25 @@ impl RowForm {
                     json_key(column.name, out);
                     out.extend_from_slice(escape_json(&text).as_bytes());
                 }
+            }
+        }
+    }
+
+    /// Adds the column of the record in the decision log.
+    #[inline]
+    pub fn record(&self, id: Option<RecordId>, out: &mut Vec<u8>) {
+        match (self.lines, id) {
+            (Lines::Csv, None) => out.push(b','),
+            (Lines::Csv, Some(id)) => {
+                out.push(b',');
+                record_id(id, out);
+            }
+            (Lines::Json, None) => {}
+            (Lines::Json, Some(id)) => {
+                json_key(RECORD, out);
+                out.push(b'"');
+                record_id(id, out);
+                out.push(b'"');
             }
         }
     }
@@ -183,6 +219,17 @@ fn is_number(text: &[u8]) -> bool {
 /// Adds a field of CSV: in quotes where it must be; behind [`QUOTE`] where it would be a formula;
 /// with escapes for what a terminal would obey or hide.
 #[inline]
+/// As [`RecordId`] is displayed.
+fn record_id(id: RecordId, out: &mut Vec<u8>) {
+    for byte in id.tag {
+        out.extend_from_slice(&HEX[usize::from(byte)]);
+    }
+    out.push(b'-');
+    number(id.index, out);
+    out.push(b'.');
+    number(id.item.into(), out);
+}
+
 fn csv_cell(text: &str, out: &mut Vec<u8>) {
     // Only what is no printable ASCII can be hostile to a terminal.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {

@@ -13,8 +13,10 @@ use super::chunk::{Chunk, InputRow};
 use super::columns::ResultRow;
 use super::compression::Compression;
 use super::form::RowForm;
+use crate::audit::{ITEMS_PER_LEAF, RecordId};
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
+use crate::engine::decision_log::RecordedItem;
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
@@ -83,7 +85,15 @@ pub fn work(
     }
 }
 
-/// Answers every row; where searches are made, only up to the row at which `stop` is told.
+/// The answer to a row.
+enum RowAnswer {
+    /// The place in the cache of what it shares with others.
+    Clear(usize),
+    Row(Box<ResultRow>),
+}
+
+/// Answers every row; where searches are made, only up to the row at which `stop` is told. Rows are
+/// written once their records are.
 fn answer_chunk(
     local: &Local,
     row_settings: &RowSettings,
@@ -93,44 +103,115 @@ fn answer_chunk(
     let pinned = local.pin()?;
     let screener = local.screener(&pinned)?;
     let snapshot = local.snapshot(&pinned)?;
-    let mut out = std::mem::take(&mut chunk.out);
-    let mut counts = std::mem::take(&mut chunk.counts);
     let mut cache = AnswerCache::default();
     let mut chain = ChainCache::default();
+    let mut answers = Vec::with_capacity(chunk.len());
+    let mut records = Vec::new();
+    let mut is_cut = false;
     let searches = screener.is_deep(row_settings.evidence);
     for place in 0..chunk.len() {
         if searches && cancellation.is_cancelled() {
-            chunk.is_cut = true;
+            is_cut = true;
             break;
         }
         let asked = chunk.row(place);
-        let known =
-            asked.fault.is_none().then(|| chain.parse(row_settings.chain_of(&asked))).flatten();
-        let plain = known.and_then(|chain| screener.clear_answer(asked.address, chain));
-        if let Some(rest) = plain.and_then(|plain| cache.get(plain)) {
-            row_settings.form.begin(&asked, &mut out);
-            out.extend_from_slice(rest);
-            row_settings.form.end(&asked, &mut out);
+        let chain_text = row_settings.chain_of(&asked);
+        let known = asked.fault.is_none().then(|| chain.parse(chain_text)).flatten();
+        let question = (asked.address, chain_text);
+        let plain = known.and_then(|chain| screener.clear_answer(question, chain));
+        if let Some((plain, found_by)) = &plain
+            && let Some(at) = cache.find(*plain, chain_text)
+        {
+            let known = &mut cache.0[at];
+            known.times += 1;
+            let record = known.record.as_ref().zip(found_by.clone());
+            records.extend(record.map(|(record, by)| record.of_another(asked.address, by)));
+            answers.push((RowAnswer::Clear(at), known.record.is_some()));
             continue;
         }
-        let row = row(&screener, row_settings, &asked, &snapshot.policy_version);
-        match plain {
-            Some(plain) => cache.insert(plain, row, &row_settings.form, &asked, &mut out),
-            None => {
-                row_settings.form.row(&asked, &row, &mut out);
-                counts.add(&row);
+        let (row, record) = row(&screener, row_settings, &asked, &snapshot.policy_version);
+        let is_recorded = record.is_some();
+        let answer = match plain.filter(|_| cache.has_room()) {
+            Some((plain, _)) => {
+                let at = cache.insert((plain, chain_text), row, &row_settings.form, record.clone());
+                RowAnswer::Clear(at)
             }
-        }
+            None => RowAnswer::Row(Box::new(row)),
+        };
+        records.extend(record);
+        answers.push((answer, is_recorded));
     }
-    for (_, row, _, times) in &cache.0 {
-        counts.add_times(row, *times);
-    }
+    let mut ids = RecordIds::new(local.record(&pinned, &records)?);
+    chunk.is_cut |= is_cut;
+    write_rows(chunk, row_settings, &cache, &answers, &mut ids);
     if chunk.len() > 0 {
         chunk.snapshots.push(snapshot);
     }
+    Ok(())
+}
+
+/// Writes the rows of a chunk, and counts them.
+fn write_rows(
+    chunk: &mut Chunk,
+    row_settings: &RowSettings,
+    cache: &AnswerCache,
+    answers: &[(RowAnswer, bool)],
+    ids: &mut RecordIds,
+) {
+    let mut out = std::mem::take(&mut chunk.out);
+    let mut counts = std::mem::take(&mut chunk.counts);
+    let form = &row_settings.form;
+    for (place, (answer, is_recorded)) in answers.iter().enumerate() {
+        let asked = chunk.row(place);
+        let id = if *is_recorded { ids.next() } else { None };
+        match answer {
+            RowAnswer::Clear(at) => {
+                form.begin(&asked, &mut out);
+                out.extend_from_slice(&cache.0[*at].rest);
+                form.record(id, &mut out);
+                form.end(&asked, &mut out);
+            }
+            RowAnswer::Row(row) => {
+                form.begin(&asked, &mut out);
+                form.rest(row, &mut out);
+                form.record(id, &mut out);
+                form.end(&asked, &mut out);
+                counts.add(row);
+            }
+        }
+    }
+    for known in &cache.0 {
+        counts.add_times(&known.row, known.times);
+    }
     chunk.out = out;
     chunk.counts = counts;
-    Ok(())
+}
+
+/// The ids of the records of a chunk, in order.
+pub struct RecordIds {
+    next: Option<RecordId>,
+}
+
+impl RecordIds {
+    pub fn new(first: Option<RecordId>) -> Self {
+        Self { next: first }
+    }
+}
+
+impl Iterator for RecordIds {
+    type Item = RecordId;
+
+    #[inline]
+    fn next(&mut self) -> Option<RecordId> {
+        let id = self.next?;
+        let is_last = usize::from(id.item) + 1 == ITEMS_PER_LEAF;
+        self.next = Some(if is_last {
+            RecordId { index: id.index + 1, item: 0, ..id }
+        } else {
+            RecordId { item: id.item + 1, ..id }
+        });
+        Some(id)
+    }
 }
 
 fn row(
@@ -138,44 +219,57 @@ fn row(
     row_settings: &RowSettings,
     asked: &InputRow<'_>,
     policy: &str,
-) -> ResultRow {
+) -> (ResultRow, Option<RecordedItem<'static>>) {
     if let Some(fault) = asked.fault {
-        return answer::error_row(asked, fault);
+        return (answer::error_row(asked, fault), None);
     }
-    let mut item = screener.item(row_settings.query(asked, String::new()), false).item;
-    if row_settings.evidence && answer::wants_path(&item) {
-        item = screener.item(row_settings.query(asked, String::new()), true).item;
+    let mut answered = screener.item(row_settings.query(asked, String::new()), false);
+    if row_settings.evidence && answer::wants_path(&answered.item) {
+        answered = screener.item(row_settings.query(asked, String::new()), true);
     }
-    answer::result_row(asked, &item, policy)
+    (answer::result_row(asked, &answered.item, policy), answered.record)
 }
 
+/// The most answers in a cache: a file may name very many chains.
+const MAX_CACHED: usize = 64;
+
 /// Cache of answers without a finding: behind the input columns they are the same for all rows of a kind
-/// in one snapshot. Filled from the first such row.
+/// and a chain in one snapshot. Filled from the first such row.
 #[derive(Default)]
-struct AnswerCache(Vec<(ClearAnswer, ResultRow, Vec<u8>, u64)>);
+struct AnswerCache(Vec<CachedAnswer>);
+
+struct CachedAnswer {
+    plain: ClearAnswer,
+    chain: String,
+    row: ResultRow,
+    /// The columns behind those of the input.
+    rest: Vec<u8>,
+    record: Option<RecordedItem<'static>>,
+    /// How many rows have it.
+    times: u64,
+}
 
 impl AnswerCache {
     #[inline]
-    fn get(&mut self, plain: ClearAnswer) -> Option<&[u8]> {
-        let (_, _, rest, times) = self.0.iter_mut().find(|(known, ..)| *known == plain)?;
-        *times += 1;
-        Some(rest)
+    fn find(&self, plain: ClearAnswer, chain: &str) -> Option<usize> {
+        self.0.iter().position(|known| known.plain == plain && known.chain == chain)
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.len() < MAX_CACHED
     }
 
     fn insert(
         &mut self,
-        plain: ClearAnswer,
+        (plain, chain): (ClearAnswer, &str),
         row: ResultRow,
         form: &RowForm,
-        asked: &InputRow<'_>,
-        out: &mut Vec<u8>,
-    ) {
+        record: Option<RecordedItem<'static>>,
+    ) -> usize {
         let mut rest = Vec::new();
         form.rest(&row, &mut rest);
-        form.begin(asked, out);
-        out.extend_from_slice(&rest);
-        form.end(asked, out);
-        self.0.push((plain, row, rest, 1));
+        self.0.push(CachedAnswer { plain, chain: chain.to_owned(), row, rest, record, times: 1 });
+        self.0.len() - 1
     }
 }
 

@@ -13,7 +13,7 @@ use super::answer;
 use super::cancellation::Cancellation;
 use super::chunk::Chunk;
 use super::columns::ResultRow;
-use super::local::RowSettings;
+use super::local::{RecordIds, RowSettings};
 use crate::cli::{Global, connect};
 use crate::grpc::client::{CallError, Client, answer as message_of};
 use crate::grpc::v1;
@@ -251,7 +251,9 @@ impl<'a> Remote<'a> {
         }
         let policy = policy(&self.policies, &item);
         let wants_path = self.row_settings.evidence && answer::wants_path(&item);
-        pending.rows.push((answer::result_row(&asked, &item, policy), wants_path));
+        let record = answer.record_id;
+        let row = ResultRow { record, ..answer::result_row(&asked, &item, policy) };
+        pending.rows.push((row, wants_path));
         pending.answer_faults();
         self.attempts = 0;
         Ok(())
@@ -307,10 +309,12 @@ impl<'a> Remote<'a> {
                 self.policies.insert(snapshot.id.clone(), snapshot.policy_version.clone());
                 front.chunk.snapshots.push(snapshot);
             }
+            let mut ids = RecordIds::new(response.record_id.parse().ok());
             for (place, item) in places.iter().zip(&response.items) {
                 let policy = policy(&self.policies, item);
-                front.rows[*place] =
-                    (answer::result_row(&front.chunk.row(*place), item, policy), false);
+                let record = ids.next().map(|id| id.to_string()).unwrap_or_default();
+                let row = answer::result_row(&front.chunk.row(*place), item, policy);
+                front.rows[*place] = (ResultRow { record, ..row }, false);
             }
             self.attempts = 0;
         }

@@ -28,7 +28,7 @@ impl From<EngineError> for Refusal {
             EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
             EngineError::UnknownSnapshot(_) => (Code::NotFound, ErrorReason::NotFound),
-            EngineError::SnapshotNotKept { .. } => {
+            EngineError::SnapshotNotKept { .. } | EngineError::NotReplayable(_) => {
                 (Code::FailedPrecondition, ErrorReason::SnapshotNotKept)
             }
             EngineError::NoConflict(_) => (Code::NotFound, ErrorReason::NotFound),

@@ -131,6 +131,15 @@ fn check<T: Message + Default>(bytes: &[u8]) -> Result<(), DecodeError> {
 /// How the message of a method is decoded: into exactly the room that its largest fields need.
 fn decoder(method: &str) -> Option<Decode> {
     Some(match method {
+        "GetConsistencyProof" => plain::<v1::GetConsistencyProofRequest>,
+        "GetInclusionProof" => plain::<v1::GetInclusionProofRequest>,
+        "GetLogKey" => plain::<v1::GetLogKeyRequest>,
+        "GetScreening" => plain::<v1::GetScreeningRequest>,
+        "HoldScreening" => plain::<v1::HoldScreeningRequest>,
+        "QueryScreenings" => plain::<v1::QueryScreeningsRequest>,
+        "RedactScreening" => plain::<v1::RedactScreeningRequest>,
+        "ReplayScreening" => plain::<v1::ReplayScreeningRequest>,
+        "RotateLogKey" => plain::<v1::RotateLogKeyRequest>,
         "ComparePolicies" => |bytes, counts| {
             let queries = Vec::with_capacity(counts[0] as usize);
             into(v1::ComparePoliciesRequest { queries, ..Default::default() }, bytes)

@@ -37,7 +37,11 @@ fn a_batch_answers_as_the_unary_call_does() {
         for (place, item_answer) in (0..).zip(answer.items) {
             let query = item(place);
             let request_id = query.request_id.clone();
-            let unary = desk.ask(v1::ScreenAddressRequest { query: Some(query), options: None });
+            let unary = desk.ask(v1::ScreenAddressRequest {
+                query: Some(query),
+                options: None,
+                ..Default::default()
+            });
             match (item_answer.outcome.unwrap(), unary.await) {
                 (Outcome::Screening(screening), Ok(unary)) => {
                     assert_eq!(screening.request_id, request_id);

@@ -364,7 +364,11 @@ fn messages_nested_deeply_are_refused() {
 fn deep_questions_wait_for_their_turn_and_too_many_are_refused() {
     limited(Limits { searches: 1, ..Limits::default() }, async |desk| {
         let options = v1::ScreeningOptions { include_evidence: true, ..Default::default() };
-        let deep = v1::ScreenAddressRequest { query: Some(query(CLEAN)), options: Some(options) };
+        let deep = v1::ScreenAddressRequest {
+            query: Some(query(CLEAN)),
+            options: Some(options),
+            ..Default::default()
+        };
         let ask = || {
             let (mut screening, deep) = (desk.client.screening.clone(), deep.clone());
             tokio::spawn(async move { screening.screen_address(deep).await })

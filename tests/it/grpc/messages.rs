@@ -405,7 +405,11 @@ fn every_wrong_field_is_named() {
             ..Default::default()
         };
         let fields = "options.lists[0] options.lists[2] options.as_of options.max_hops";
-        let request = v1::ScreenAddressRequest { query: None, options: Some(options.clone()) };
+        let request = v1::ScreenAddressRequest {
+            query: None,
+            options: Some(options.clone()),
+            ..Default::default()
+        };
         check_refused(desk.ask(request).await, invalid(&format!("query {fields}")));
         // With the question's own, and what is known only where lists are loaded.
         let unknown = v1::ScreeningOptions {
@@ -418,7 +422,11 @@ fn every_wrong_field_is_named() {
             address: "0x 1".to_owned(),
             chain: "nowhere".to_owned(),
         };
-        let request = v1::ScreenAddressRequest { query: Some(wrong), options: Some(unknown) };
+        let request = v1::ScreenAddressRequest {
+            query: Some(wrong),
+            options: Some(unknown),
+            ..Default::default()
+        };
         let all = "query.request_id query.address query.chain options.lists[1] options.as_of";
         check_refused(desk.ask(request).await, invalid(all));
         let batch = v1::BatchScreenAddressesRequest {

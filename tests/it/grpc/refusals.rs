@@ -43,7 +43,9 @@ fn questions_that_are_refused() {
             ),
         ];
         for (query, (reason, field, words)) in queries {
-            let outcome = desk.ask(v1::ScreenAddressRequest { query, options: None }).await;
+            let outcome = desk
+                .ask(v1::ScreenAddressRequest { query, options: None, ..Default::default() })
+                .await;
             check_refused(outcome, (INVALID, reason, field, words));
         }
         let all_options = [
@@ -66,10 +68,14 @@ fn questions_that_are_refused() {
             ),
         ];
         for (options, (reason, field, words)) in all_options {
-            let request = v1::ScreenAddressRequest { query: Some(query(CLEAN)), options };
+            let request = v1::ScreenAddressRequest {
+                query: Some(query(CLEAN)),
+                options,
+                ..Default::default()
+            };
             let refusal = (INVALID, reason, field, words);
             check_refused(desk.ask(request.clone()).await, refusal);
-            let v1::ScreenAddressRequest { query, options } = request;
+            let v1::ScreenAddressRequest { query, options, .. } = request;
             let batch = v1::BatchScreenAddressesRequest {
                 queries: query.into_iter().collect(),
                 options,
@@ -91,7 +97,13 @@ fn questions_that_are_refused() {
         }
         let limits = [query_with(&"x".repeat(128), ""), query(&"1".repeat(1_024))];
         for query in limits {
-            desk.ask(v1::ScreenAddressRequest { query: Some(query), options: None }).await.unwrap();
+            desk.ask(v1::ScreenAddressRequest {
+                query: Some(query),
+                options: None,
+                ..Default::default()
+            })
+            .await
+            .unwrap();
         }
         let queries = vec![query(CLEAN); 10_000];
         let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
@@ -172,7 +184,7 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
             options: options.clone(),
             ..Default::default()
         };
-        let unary = v1::ScreenAddressRequest { query: Some(query), options };
+        let unary = v1::ScreenAddressRequest { query: Some(query), options, ..Default::default() };
         check_orderly("screen", desk.ask(unary).await);
         check_orderly("batch", desk.client.screening.clone().batch_screen_addresses(batch).await);
     }

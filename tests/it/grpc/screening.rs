@@ -108,7 +108,8 @@ fn every_field_of_the_answer_to_a_listed_address() {
         assert_eq!(digest.len(), 64);
         let request_id = "order 66/ü".to_owned();
         let query = v1::AddressQuery { request_id: request_id.clone(), ..query(RONIN) };
-        let request = v1::ScreenAddressRequest { query: Some(query), options: None };
+        let request =
+            v1::ScreenAddressRequest { query: Some(query), options: None, ..Default::default() };
         let answer = desk.ask(request).await.unwrap();
         let id = answer.snapshot.as_ref().unwrap().id.clone();
         let (name, looks) = id.split_once('-').unwrap();
@@ -172,7 +173,14 @@ fn every_field_of_the_answer_to_a_listed_address() {
                     .to_owned(),
         };
         let snapshot = Some(full_snapshot(&id, &digest));
-        assert_eq!(answer, v1::ScreenAddressResponse { screening: Some(screening), snapshot });
+        assert_eq!(
+            answer,
+            v1::ScreenAddressResponse {
+                screening: Some(screening),
+                snapshot,
+                ..Default::default()
+            }
+        );
     });
 }
 
@@ -259,6 +267,7 @@ impl Case<'_> {
                 as_of: as_of.map(proto_time),
                 ..Default::default()
             }),
+            ..Default::default()
         };
         let answer = desk.ask(request).await.unwrap().screening.unwrap();
         assert_eq!(said(&answer), *expected, "{address} on {chain:?}, {lists:?}, {as_of:?}");

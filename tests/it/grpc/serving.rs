@@ -233,6 +233,7 @@ fn a_message_that_is_too_large_is_refused_alone() {
         let large = v1::ScreenAddressRequest {
             query: Some(query(&"x".repeat(lazaretto::grpc::wire::MAX_REQUEST))),
             options: None,
+            ..Default::default()
         };
         let refusal = (Code::InvalidArgument, "MESSAGE_TOO_LARGE", "", "more than 4194304 bytes");
         check_refused(desk.ask(large).await, refusal);

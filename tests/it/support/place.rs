@@ -87,6 +87,14 @@ impl Place {
         serde_json::from_str(&shown.out).unwrap()
     }
 
+    /// What a command that must succeed prints, which is always JSON.
+    #[track_caller]
+    pub fn json_plain(&self, arguments: &[&str]) -> Value {
+        let shown = self.says(arguments);
+        assert_eq!(shown.status, 0, "{arguments:?}: {}", shown.err);
+        serde_json::from_str(&shown.out).unwrap()
+    }
+
     /// A server on a free port, listening.
     pub fn serve(&self) -> Running {
         self.serve_at().0

@@ -61,7 +61,11 @@ async fn screen(url: &str, address: &str, evidence: bool, headers: &[(&'static s
         v1::screening_service_client::ScreeningServiceClient::new(channel.connect().await.unwrap());
     let query = v1::AddressQuery { address: address.to_owned(), ..Default::default() };
     let options = v1::ScreeningOptions { include_evidence: evidence, ..Default::default() };
-    let message = v1::ScreenAddressRequest { query: Some(query), options: Some(options) };
+    let message = v1::ScreenAddressRequest {
+        query: Some(query),
+        options: Some(options),
+        ..Default::default()
+    };
     let mut request = Request::new(message);
     for (name, value) in headers {
         request.metadata_mut().append(*name, value.parse().unwrap());

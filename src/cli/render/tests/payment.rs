@@ -30,6 +30,7 @@ fn a_deposit() {
         customer_reference: text("customer 17\u{7}"),
         direction: v1::PaymentDirection::Deposit.into(),
         options: None,
+        ..Default::default()
     };
     let prospect = v1::ProspectiveExposure {
         address: text(customer),
@@ -80,6 +81,7 @@ fn a_deposit() {
         prospective_incomplete: true,
         exposure_hops: 0,
         reason: format!("Blocked, because of the source {ETHER}: this address is listed (rule x)."),
+        ..Default::default()
     };
     let told = PaymentHeading { request: &request, decimals: Some(18), symbol: "ETH" };
     check("payment-deposit.txt", &shown(told, &response, Style::PLAIN));

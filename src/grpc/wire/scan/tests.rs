@@ -36,7 +36,8 @@ fn too_many_elements_are_refused_by_name() {
     scanned("BatchScreenAddressesRequest", &queries[2..]).unwrap();
     let lists = vec![String::new(); 1_001];
     let options = Some(v1::ScreeningOptions { lists, ..Default::default() });
-    let request = v1::ScreenAddressRequest { query: None, options }.encode_to_vec();
+    let request =
+        v1::ScreenAddressRequest { query: None, options, ..Default::default() }.encode_to_vec();
     check("ScreenAddressRequest", &request, "options.lists", 1_000);
     let leg = v1::UtxoLeg { addresses: vec!["x".to_owned(); 201], ..Default::default() };
     let utxo =
@@ -58,7 +59,8 @@ fn too_many_elements_are_refused_by_name() {
 fn messages_that_merge_beyond_every_count_are_refused() {
     let lists = vec![String::new(); 900];
     let options = Some(v1::ScreeningOptions { lists, ..Default::default() });
-    let once = v1::ScreenAddressRequest { query: None, options }.encode_to_vec();
+    let once =
+        v1::ScreenAddressRequest { query: None, options, ..Default::default() }.encode_to_vec();
     scanned("ScreenAddressRequest", &once).unwrap();
     let twice = once.repeat(2);
     assert!(

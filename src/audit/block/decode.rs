@@ -1,0 +1,357 @@
+//! Reads the leaves of a block, without a copy.
+
+use jiff::Timestamp;
+
+use super::super::entry::{EntryItem, commit, write_entry};
+use super::super::frame::{FRAME_HEAD, FramePlace, split_first};
+use super::super::index::BlockPlace;
+use super::super::leaf::{Field, Item, Leaf};
+use super::super::merkle::{Hash, leaf_hash};
+use super::super::packing::{Form, unpack};
+use super::super::salt::SALT;
+use super::super::{ITEMS_PER_LEAF, LEAVES_PER_BLOCK};
+use super::{BARE, REDACTED, ValueToWrite};
+
+/// The leaves of a block, as far as its frames are whole.
+#[derive(Default)]
+pub(in crate::audit) struct Block<'a> {
+    leaves: Vec<LeafView<'a>>,
+    items: Vec<ItemView<'a>>,
+    contexts: Vec<&'a [u8]>,
+    answers: Vec<(u8, &'a [u8])>,
+    last_time: i64,
+    /// Bytes of whole frames.
+    length: usize,
+}
+
+pub(in crate::audit) enum LeafView<'a> {
+    Bare(&'a Hash),
+    Full(FullLeaf),
+}
+
+/// A leaf by its places in the block.
+pub(in crate::audit) struct FullLeaf {
+    /// Microseconds since 1970.
+    pub(in crate::audit) time: i64,
+    context: u32,
+    first_item: u32,
+    items: u32,
+}
+
+pub(in crate::audit) struct ItemView<'a> {
+    answer: u32,
+    pub(in crate::audit) address: ValueView<'a>,
+    pub(in crate::audit) reference: Option<ValueView<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub(in crate::audit) enum ValueView<'a> {
+    Packed { salt: &'a [u8; SALT], form: Form, bytes: &'a [u8] },
+    Redacted(&'a Hash),
+}
+
+/// Where a block cannot be read on.
+pub(in crate::audit) struct Broken {
+    /// Offset of the frame in the block.
+    pub(in crate::audit) byte: usize,
+    pub(in crate::audit) what: &'static str,
+}
+
+impl<'a> ValueView<'a> {
+    fn commitment(&self) -> Hash {
+        match *self {
+            Self::Packed { salt, form, bytes } => commit(salt, form, bytes),
+            Self::Redacted(commitment) => *commitment,
+        }
+    }
+
+    pub(in crate::audit) fn to_write(self) -> ValueToWrite<'a> {
+        match self {
+            Self::Packed { salt, form, bytes } => ValueToWrite::Packed { salt, form, bytes },
+            Self::Redacted(commitment) => ValueToWrite::Redacted(commitment),
+        }
+    }
+
+    /// Returns the text with its salt; `None` if the bytes are no packed text.
+    fn to_field(self) -> Option<Field> {
+        Some(match self {
+            Self::Packed { salt, form, bytes } => {
+                Field::Open { salt: *salt, text: unpack(form, bytes)? }
+            }
+            Self::Redacted(commitment) => Field::Redacted { commitment: *commitment },
+        })
+    }
+
+    pub(in crate::audit) fn text(self) -> Option<String> {
+        match self {
+            Self::Packed { form, bytes, .. } => unpack(form, bytes),
+            Self::Redacted(_) => None,
+        }
+    }
+
+    pub(in crate::audit) fn is_redacted(&self) -> bool {
+        matches!(self, Self::Redacted(_))
+    }
+}
+
+impl<'a> Block<'a> {
+    /// Reads frames until the end of `bytes` or of the block, or up to the first broken one.
+    pub(in crate::audit) fn decode(bytes: &'a [u8], first: FramePlace) -> (Self, Option<Broken>) {
+        let mut block = Self::default();
+        let mut rest = bytes;
+        while !rest.is_empty() && block.len() < LEAVES_PER_BLOCK as usize {
+            let place = FramePlace { offset: first.offset + block.length as u64, ..first };
+            let (leaves, items) = (block.leaves.len(), block.items.len());
+            let read = split_first(rest, place).and_then(|(payload, after)| {
+                block.payload(payload).ok_or("the leaves of the frame cannot be parsed")?;
+                Ok((payload.len(), after))
+            });
+            match read {
+                Ok((length, after)) => {
+                    block.length += FRAME_HEAD + length;
+                    rest = after;
+                }
+                Err(what) => {
+                    block.leaves.truncate(leaves);
+                    block.items.truncate(items);
+                    let byte = block.length;
+                    return (block, Some(Broken { byte, what }));
+                }
+            }
+        }
+        (block, None)
+    }
+
+    /// Number of leaves.
+    pub(in crate::audit) fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Bytes of whole frames.
+    pub(in crate::audit) fn length(&self) -> usize {
+        self.length
+    }
+
+    pub(in crate::audit) fn leaves(&self) -> &[LeafView<'a>] {
+        &self.leaves
+    }
+
+    pub(in crate::audit) fn items(&self, leaf: &FullLeaf) -> &[ItemView<'a>] {
+        &self.items[leaf.first_item as usize..][..leaf.items as usize]
+    }
+
+    pub(in crate::audit) fn context(&self, leaf: &FullLeaf) -> &'a [u8] {
+        self.contexts[leaf.context as usize]
+    }
+
+    /// Returns the class and the bytes of an item's answer.
+    pub(in crate::audit) fn answer(&self, item: &ItemView<'_>) -> (u8, &'a [u8]) {
+        self.answers[item.answer as usize]
+    }
+
+    /// Returns all items, in order.
+    pub(in crate::audit) fn all_items(&self) -> &[ItemView<'a>] {
+        &self.items
+    }
+
+    pub(super) fn contexts(&self) -> &[&'a [u8]] {
+        &self.contexts
+    }
+
+    pub(super) fn answers(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
+        self.answers.iter().copied()
+    }
+
+    pub(super) fn last_time(&self) -> i64 {
+        self.last_time
+    }
+
+    /// Returns the classes of a leaf's items.
+    pub(in crate::audit) fn classes(&self, leaf: &FullLeaf) -> u8 {
+        self.items(leaf).iter().fold(0, |classes, item| classes | self.answer(item).0)
+    }
+
+    /// Returns what the index holds of the block.
+    pub(in crate::audit) fn summary(&self, offset: u64) -> BlockPlace {
+        let mut place = BlockPlace::new(offset);
+        place.length = self.length as u32;
+        for leaf in &self.leaves {
+            match leaf {
+                LeafView::Full(full) => place.add(full.time, full.items, self.classes(full)),
+                LeafView::Bare(_) => place.mark_bare(),
+            }
+        }
+        place
+    }
+
+    /// Writes the entry of a leaf into `out`, in place of what it holds.
+    pub(in crate::audit) fn entry(&self, leaf: &FullLeaf, out: &mut Vec<u8>) {
+        const NO_ITEM: EntryItem<'_> = EntryItem { answer: &[], address: [0; 32], reference: None };
+        let mut items = [NO_ITEM; ITEMS_PER_LEAF];
+        let stored = self.items(leaf);
+        for (item, entry) in stored.iter().zip(&mut items) {
+            *entry = EntryItem {
+                answer: self.answer(item).1,
+                address: item.address.commitment(),
+                reference: item.reference.as_ref().map(ValueView::commitment),
+            };
+        }
+        out.clear();
+        write_entry(out, leaf.time, self.context(leaf), &items[..stored.len()]);
+    }
+
+    /// Returns the leaf hash; `scratch` saves an allocation.
+    pub(in crate::audit) fn hash(&self, leaf: &LeafView<'_>, scratch: &mut Vec<u8>) -> Hash {
+        match leaf {
+            LeafView::Bare(hash) => **hash,
+            LeafView::Full(full) => {
+                self.entry(full, scratch);
+                leaf_hash(scratch)
+            }
+        }
+    }
+
+    /// Returns the leaf with copies of its values; `None` if a value or the time is damaged.
+    pub(in crate::audit) fn to_leaf(&self, leaf: &FullLeaf, index: u64) -> Option<Leaf> {
+        let items = self.items(leaf).iter().map(|item| {
+            let (class, answer) = self.answer(item);
+            let reference = match item.reference {
+                Some(reference) => Some(reference.to_field()?),
+                None => None,
+            };
+            Some(Item {
+                answer: answer.to_vec(),
+                class,
+                address: item.address.to_field()?,
+                reference,
+            })
+        });
+        Some(Leaf {
+            index,
+            time: Timestamp::from_microsecond(leaf.time).ok()?,
+            context: self.context(leaf).to_vec(),
+            items: items.collect::<Option<_>>()?,
+        })
+    }
+
+    fn payload(&mut self, payload: &'a [u8]) -> Option<()> {
+        let mut cursor = Cursor(payload);
+        while !cursor.0.is_empty() {
+            let leaf = self.leaf(&mut cursor)?;
+            self.leaves.push(leaf);
+            if self.leaves.len() > LEAVES_PER_BLOCK as usize {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn leaf(&mut self, cursor: &mut Cursor<'a>) -> Option<LeafView<'a>> {
+        let items = cursor.byte()?;
+        if items == BARE {
+            return Some(LeafView::Bare(cursor.array()?));
+        }
+        if usize::from(items) > ITEMS_PER_LEAF {
+            return None;
+        }
+        let context = match cursor.number()? {
+            0 => {
+                let length = cursor.length()?;
+                self.contexts.push(cursor.bytes(length)?);
+                self.contexts.len() - 1
+            }
+            number => known(number, self.contexts.len())?,
+        };
+        let delta = cursor.number()?;
+        let delta = (delta >> 1) as i64 ^ -((delta & 1) as i64);
+        self.last_time = self.last_time.wrapping_add(delta);
+        let first_item = self.items.len() as u32;
+        for _ in 0..items {
+            let item = self.item(cursor)?;
+            self.items.push(item);
+        }
+        Some(LeafView::Full(FullLeaf {
+            time: self.last_time,
+            context: context as u32,
+            first_item,
+            items: items.into(),
+        }))
+    }
+
+    fn item(&mut self, cursor: &mut Cursor<'a>) -> Option<ItemView<'a>> {
+        let answer = match cursor.number()? {
+            0 => {
+                let class = cursor.byte()?;
+                let length = cursor.length()?;
+                self.answers.push((class, cursor.bytes(length)?));
+                self.answers.len() - 1
+            }
+            number => known(number, self.answers.len())?,
+        };
+        let forms = cursor.byte()?;
+        let address = cursor.value(forms & 0x0f)?;
+        let reference = match forms >> 4 {
+            0 => None,
+            form => Some(cursor.value(form - 1)?),
+        };
+        Some(ItemView { answer: answer as u32, address, reference })
+    }
+}
+
+fn known(number: u64, count: usize) -> Option<usize> {
+    let at = usize::try_from(number).ok()?.checked_sub(1)?;
+    (at < count).then_some(at)
+}
+
+/// What is left of a payload.
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(array)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
+    fn value(&mut self, form: u8) -> Option<ValueView<'a>> {
+        if form == REDACTED {
+            return Some(ValueView::Redacted(self.array()?));
+        }
+        let form = Form::from_code(form)?;
+        let salt = self.array()?;
+        let length = match (form.fixed_length(), form) {
+            (Some(length), _) => length,
+            (None, Form::Text) => usize::from(u16::from_be_bytes(*self.array()?)),
+            (None, _) => usize::from(self.byte()?),
+        };
+        Some(ValueView::Packed { salt, form, bytes: self.bytes(length)? })
+    }
+}

@@ -1,0 +1,114 @@
+//! The file `checkpoints`: every checkpoint ever signed, oldest first, each followed by an empty
+//! line.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Take, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of};
+
+/// The longest checkpoint, in bytes.
+const MAX_NOTE: usize = 64 << 10;
+
+/// The checkpoints of a log, oldest first. A last one that a crash cut off is left out.
+pub struct Checkpoints {
+    path: PathBuf,
+    lines: BufReader<Take<File>>,
+    /// Bytes of whole checkpoints so far.
+    position: u64,
+    ended: bool,
+}
+
+pub(super) fn path(log: &Path) -> PathBuf {
+    log.join("checkpoints")
+}
+
+impl Checkpoints {
+    pub(super) fn open(log: &Path) -> Result<Self, AuditError> {
+        let path = path(log);
+        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        // Those signed from now on are left out: they may cover leaves that a reader has passed.
+        let length = file.metadata().map_err(AuditError::io(&path))?.len();
+        Ok(Self { path, lines: BufReader::new(file.take(length)), position: 0, ended: false })
+    }
+
+    /// Returns the next note; `None` at the end, or where the rest is not a whole one.
+    fn read(&mut self) -> Result<Option<SignedCheckpoint>, AuditError> {
+        let mut note = String::new();
+        let mut blank_lines = 0;
+        while blank_lines < 2 {
+            let start = note.len();
+            let read = self.lines.read_line(&mut note).map_err(AuditError::io(&self.path))?;
+            let line = &note[start..];
+            if read == 0 || !line.ends_with('\n') || note.len() > MAX_NOTE {
+                return Ok(None);
+            }
+            blank_lines += u32::from(line == "\n");
+        }
+        let length = note.len() as u64;
+        note.pop();
+        let signed = SignedCheckpoint::parse(&note)
+            .map_err(|error| AuditError::damaged(&self.path, self.position, error.to_string()))?;
+        self.position += length;
+        Ok(Some(signed))
+    }
+
+    /// Returns the last checkpoint and the bytes up to its end.
+    pub(super) fn last(mut self) -> Result<(Option<SignedCheckpoint>, u64), AuditError> {
+        let mut last = None;
+        while let Some(signed) = self.read()? {
+            last = Some(signed);
+        }
+        Ok((last, self.position))
+    }
+}
+
+impl Iterator for Checkpoints {
+    type Item = Result<SignedCheckpoint, AuditError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.read().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+/// Returns the blocks of a range in whose middle a checkpoint ends: its root needs their leaf
+/// hashes.
+pub(super) fn divided_blocks(log: &Path, blocks: Range<u64>) -> Result<BTreeSet<u64>, AuditError> {
+    let mut divided = BTreeSet::new();
+    for signed in Checkpoints::open(log)? {
+        let size = signed?.checkpoint.size;
+        if !size.is_multiple_of(LEAVES_PER_BLOCK) && blocks.contains(&block_of(size)) {
+            divided.insert(block_of(size));
+        }
+    }
+    Ok(divided)
+}
+
+/// Appends a checkpoint and syncs it.
+pub(super) fn append(log: &Path, signed: &SignedCheckpoint) -> Result<(), AuditError> {
+    let path = path(log);
+    let io = AuditError::io(&path);
+    let mut file = OpenOptions::new().append(true).open(&path).map_err(&io)?;
+    let length = file.metadata().map_err(&io)?.len();
+    let written =
+        file.write_all(format!("{}\n", signed.note).as_bytes()).and_then(|()| file.sync_data());
+    written.map_err(|error| {
+        // What is left of a failed write would hide the checkpoints after it.
+        let _ = file.set_len(length);
+        io(error)
+    })
+}
+
+/// Cuts off what a crash left of a last checkpoint.
+pub(super) fn cut(log: &Path, length: u64) -> Result<(), AuditError> {
+    let path = path(log);
+    let file = OpenOptions::new().write(true).open(&path).map_err(AuditError::io(&path))?;
+    file.set_len(length).and_then(|()| file.sync_all()).map_err(AuditError::io(&path))
+}

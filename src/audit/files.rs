@@ -1,0 +1,107 @@
+//! Names of the log's files, and the ways to write them that survive a crash.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::AuditError;
+
+/// The prefix of the directory of one log; the number follows.
+const LOG: &str = "log.";
+
+pub(super) fn log_directory(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{LOG}{number}"))
+}
+
+/// Returns the numbers of the logs in a directory, ascending.
+pub(super) fn log_numbers(directory: &Path) -> Result<Vec<u64>, AuditError> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory).map_err(AuditError::io(directory))? {
+        let name = entry.map_err(AuditError::io(directory))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(LOG)?.parse::<u64>().ok());
+        numbers.extend(number.filter(|number| name == *format!("{LOG}{number}")));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(super) fn segment(log: &Path, number: u64) -> PathBuf {
+    log.join("segments").join(format!("{number:08}"))
+}
+
+pub(super) fn filter(log: &Path, segment: u64) -> PathBuf {
+    log.join("filters").join(format!("{segment:08}"))
+}
+
+/// Returns the path under which a file is prepared before it takes its name.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// Writes a file beside its place, syncs it and gives it its name: after a crash the old or the new
+/// content stands there.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+    let new = beside(path);
+    let mut file = File::create(&new).map_err(AuditError::io(&new))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(AuditError::io(&new))?;
+    rename(&new, path)
+}
+
+/// Renames a file that is synced, durably.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), AuditError> {
+    fs::rename(from, to).map_err(AuditError::io(to))?;
+    sync_parent(to)
+}
+
+/// Removes a file, durably; fine if it is not there.
+pub(super) fn remove(path: &Path) -> Result<(), AuditError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(AuditError::io(path)(error)),
+    }
+}
+
+pub(super) fn sync_parent(path: &Path) -> Result<(), AuditError> {
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+pub(super) fn sync_directory(path: &Path) -> Result<(), AuditError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(AuditError::io(path))
+}
+
+/// Creates a file that only its owner may read.
+pub(super) fn create_secret(path: &Path, text: &str) -> Result<(), AuditError> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = file.map_err(AuditError::io(path))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(AuditError::io(path))
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, AuditError> {
+    let bytes = fs::read(path).map_err(AuditError::io(path))?;
+    String::from_utf8(bytes).map_err(|_| AuditError::damaged(path, 0, "it is not UTF-8"))
+}
+
+/// Returns the length of a file, 0 if there is none.
+pub(super) fn length(path: &Path) -> Result<u64, AuditError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(AuditError::io(path)(error)),
+    }
+}
+
+/// Reads up to `length` bytes at an offset: fewer where the file ends.
+pub(super) fn read_at(mut file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(offset))?;
+    read_up_to(file, length)
+}
+
+/// Reads up to `length` bytes: fewer where the file ends.
+pub(super) fn read_up_to(mut file: &File, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    Read::by_ref(&mut file).take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

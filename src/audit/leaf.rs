@@ -1,0 +1,133 @@
+//! What one leaf holds: the answers of one call, or an event in the life of the log.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::AuditError;
+use super::merkle::Hash;
+use super::salt::SALT;
+
+/// The most items of a leaf. More share a leaf hash among more items, which saves hashing; fewer
+/// make a proof shorter, since it holds the whole entry. HANDOVER-FIGURES
+pub const ITEMS_PER_LEAF: usize = 16;
+
+/// The longest context and answer, in bytes.
+pub(super) const MAX_BYTES: usize = 64 << 10;
+
+/// The longest address and reference, in bytes.
+pub(super) const MAX_TEXT: usize = 4 << 10;
+
+/// A leaf to append.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLeaf<'a> {
+    /// Kept in microseconds.
+    pub time: Timestamp,
+    /// What the items share: opaque to the log.
+    pub context: &'a [u8],
+    /// Without items the leaf is an event.
+    pub items: &'a [NewItem<'a>],
+}
+
+/// One decision to append.
+#[derive(Clone, Copy, Debug)]
+pub struct NewItem<'a> {
+    /// Opaque to the log. Equal answers are stored once a block.
+    pub answer: &'a [u8],
+    /// Bits that queries select by, such as one for each decision. Not part of the entry.
+    pub class: u8,
+    pub address: &'a str,
+    pub reference: Option<&'a str>,
+    /// Hashes of what the address is found by.
+    pub fingerprints: &'a [u64],
+}
+
+impl NewLeaf<'_> {
+    pub(super) fn check(&self) -> Result<(), AuditError> {
+        bounded("the context", self.context.len(), MAX_BYTES)?;
+        for item in self.items {
+            bounded("an answer", item.answer.len(), MAX_BYTES)?;
+            bounded("an address", item.address.len(), MAX_TEXT)?;
+            bounded("a reference", item.reference.map_or(0, str::len), MAX_TEXT)?;
+        }
+        Ok(())
+    }
+}
+
+fn bounded(what: &'static str, bytes: usize, max: usize) -> Result<(), AuditError> {
+    if bytes <= max { Ok(()) } else { Err(AuditError::TooLarge { what, bytes, max }) }
+}
+
+/// A leaf as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    pub index: u64,
+    pub time: Timestamp,
+    pub context: Vec<u8>,
+    pub items: Vec<Item>,
+}
+
+/// One decision as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub answer: Vec<u8>,
+    pub class: u8,
+    pub address: Field,
+    pub reference: Option<Field>,
+}
+
+/// A value that the entry holds as a commitment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    Open { salt: [u8; SALT], text: String },
+    Redacted { commitment: Hash },
+}
+
+impl Field {
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Open { text, .. } => Some(text),
+            Self::Redacted { .. } => None,
+        }
+    }
+}
+
+/// An event that the log itself records: the JSON of a leaf without items.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "audit_event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The first leaf. Names the last checkpoint of the log before, if there is one.
+    LogStarted { previous: Option<String> },
+    /// Later checkpoints are signed by this verifier key.
+    KeyRotated { key: String },
+    /// The address and the reference of a record are about to be deleted.
+    Redacted { record: String },
+    /// Leaves `first` to before `end` are about to be deleted, but for those kept.
+    Removed { first: u64, end: u64 },
+}
+
+impl Event {
+    /// Parses the context of a leaf without items; `None` for events of upper layers.
+    pub fn parse(context: &[u8]) -> Option<Self> {
+        serde_json::from_slice(context).ok()
+    }
+
+    pub(super) fn to_context(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and numbers are JSON")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_a_stable_form() {
+        let event = Event::Removed { first: 0, end: 65_536 };
+        let text = br#"{"audit_event":"removed","first":0,"end":65536}"#;
+        assert_eq!(event.to_context(), text);
+        assert_eq!(Event::parse(text), Some(event));
+        assert_eq!(Event::parse(br#"{"event":"restart"}"#), None);
+        assert_eq!(Event::parse(b"\xff"), None);
+    }
+}

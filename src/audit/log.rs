@@ -1,0 +1,278 @@
+//! The log that is appended to.
+
+use std::fs::{self, File, TryLockError};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::lock::Recover;
+
+use super::appender::Appender;
+use super::head::LogId;
+use super::index::Index;
+use super::leaf::{Event, ITEMS_PER_LEAF, NewLeaf};
+use super::recover::{Cut, Recovered};
+use super::{
+    AuditError, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keeper, keys, origin,
+    recover,
+};
+
+/// When a leaf counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is synced: leaves that wait together are synced together.
+    Fsync,
+    /// When it is written; synced at most this much later. A crash of the process loses nothing,
+    /// that of the machine this much.
+    Interval(Duration),
+}
+
+/// What the log's thread tells. Calls must be quick, and must not call the log.
+pub struct Hooks {
+    /// The number of leaves that are synced.
+    pub on_synced: Box<dyn Fn(u64) + Send + Sync>,
+    /// A checkpoint was signed and stored.
+    pub on_checkpoint: Box<dyn Fn(&SignedCheckpoint) + Send + Sync>,
+    /// Writing, syncing or sealing failed; [`Log::failure`] has it until [`Log::retry`].
+    pub on_failure: Box<dyn Fn(&AuditError) + Send + Sync>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            on_synced: Box::new(|_| {}),
+            on_checkpoint: Box::new(|_| {}),
+            on_failure: Box::new(|_| {}),
+        }
+    }
+}
+
+pub struct Settings {
+    /// The origin of a new log is `<name>/<16 random hex digits>`.
+    pub name: String,
+    pub durability: Durability,
+    /// At most one checkpoint is signed in this time.
+    pub checkpoint_interval: Duration,
+    /// Appends the fingerprints of an address: the same that are given with items.
+    pub fingerprints: fn(&str, &mut Vec<u64>),
+    pub hooks: Hooks,
+    /// Leaves the newest log as it is and starts the next.
+    pub start_anew: bool,
+}
+
+/// How a log was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub directory: PathBuf,
+    /// Whether a log was started: there was none, or it did not stand where it was started.
+    pub started: bool,
+    /// The log before, if one was started.
+    pub previous: Option<PathBuf>,
+    /// What a crash left at the end, and was cut off.
+    pub cut: Option<Cut>,
+}
+
+/// One of the logs in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDirectory {
+    pub number: u64,
+    pub path: PathBuf,
+    pub origin: String,
+    /// What its record ids begin with.
+    pub tag: [u8; 4],
+}
+
+/// Lists the logs in a directory, oldest first. The last is in use.
+pub fn logs(directory: &Path) -> Result<Vec<LogDirectory>, AuditError> {
+    let numbers = files::log_numbers(directory)?.into_iter();
+    numbers
+        .map(|number| {
+            let path = files::log_directory(directory, number);
+            let origin = origin::read(&path)?.origin;
+            let tag = LogId::of(&origin).tag();
+            Ok(LogDirectory { number, path, origin, tag })
+        })
+        .collect()
+}
+
+/// The decision log of one directory, open for appending.
+pub struct Log {
+    appender: Arc<Appender>,
+    reader: Reader,
+    thread: Option<JoinHandle<()>>,
+    /// Locked as long as the log is open.
+    _lock: File,
+}
+
+impl Log {
+    /// Opens the newest log of a directory, or starts one.
+    pub fn open(
+        directory: &Path,
+        settings: Settings,
+        now: Timestamp,
+    ) -> Result<(Self, Opened), AuditError> {
+        fs::create_dir_all(directory).map_err(AuditError::io(directory))?;
+        let lock = lock(directory)?;
+        let newest = files::log_numbers(directory)?.last().copied();
+        let current = match newest {
+            Some(number) => {
+                let path = files::log_directory(directory, number);
+                let fits = !settings.start_anew && origin::read(&path)?.is_in_place(&path)?;
+                fits.then_some(number)
+            }
+            None => None,
+        };
+        let number = match current {
+            Some(number) => number,
+            None => start(directory, newest.unwrap_or(0) + 1, &settings.name)?,
+        };
+        let path = files::log_directory(directory, number);
+        let Recovered { store, encoder, cut } = recover::open(&path, true)?;
+        let signer = keys::read_signer(&path, &store.keys.lock().recover())?;
+        let appender = Arc::new(Appender::new(store, encoder, signer, settings)?);
+        let thread = keeper::start(Arc::clone(&appender));
+        let reader = Reader::new(Arc::clone(appender.store()));
+        let log = Self { appender, reader, thread: Some(thread), _lock: lock };
+        let previous = number.checked_sub(1).filter(|number| *number > 0);
+        let previous = previous.map(|number| files::log_directory(directory, number));
+        if log.appended() == 0 {
+            // Also where a crash came between the start and the first leaf.
+            log.append_started(previous.as_deref(), now)?;
+        }
+        let previous = previous.filter(|_| current.is_none());
+        let opened = Opened { directory: path, started: current.is_none(), previous, cut };
+        Ok((log, opened))
+    }
+
+    fn append_started(&self, previous: Option<&Path>, now: Timestamp) -> Result<(), AuditError> {
+        let previous = match previous {
+            Some(log) => checkpoint_file::Checkpoints::open(log)?.last()?.0,
+            None => None,
+        };
+        let previous = previous.map(|signed| signed.note);
+        self.appender.append_event(&Event::LogStarted { previous }, now)?;
+        self.sign_checkpoint()?;
+        Ok(())
+    }
+
+    /// Appends a leaf with at most [`ITEMS_PER_LEAF`] items and returns its index. Nothing is
+    /// written yet.
+    pub fn append(&self, leaf: &NewLeaf<'_>) -> Result<u64, AuditError> {
+        if leaf.items.len() > ITEMS_PER_LEAF {
+            return Err(AuditError::TooManyItems(leaf.items.len()));
+        }
+        Ok(self.appender.append(leaf, 1)?.start)
+    }
+
+    /// Appends the answers of one call, cut into leaves of [`ITEMS_PER_LEAF`] items that follow
+    /// each other. Returns their indices: none without items.
+    pub fn append_batch(&self, batch: &NewLeaf<'_>) -> Result<Range<u64>, AuditError> {
+        self.appender.append(batch, batch.items.len().div_ceil(ITEMS_PER_LEAF))
+    }
+
+    /// Returns the id of an item, by its place in the batch whose first leaf is `first`.
+    pub fn record_id(&self, first: u64, item: usize) -> RecordId {
+        let index = first + (item / ITEMS_PER_LEAF) as u64;
+        RecordId { tag: self.reader.tag(), index, item: (item % ITEMS_PER_LEAF) as u8 }
+    }
+
+    /// Writes the leaves before `upto`, and whatever else was appended, by one write(2). Returns at
+    /// once if another thread has written them.
+    pub fn write(&self, upto: u64) -> Result<(), AuditError> {
+        self.appender.write(upto)
+    }
+
+    /// Wakes the thread, which writes and syncs what was appended. For [`Durability::Fsync`]: many
+    /// calls then share one write and one sync.
+    pub fn request_sync(&self) {
+        self.appender.request_sync();
+    }
+
+    /// Waits until the leaves before `upto` are synced. Fails if writing or syncing does.
+    pub fn wait_synced(&self, upto: u64) -> Result<(), AuditError> {
+        self.appender.wait_synced(upto)
+    }
+
+    /// The number of leaves that were appended, written or not.
+    pub fn appended(&self) -> u64 {
+        self.appender.appended()
+    }
+
+    pub fn written(&self) -> u64 {
+        self.appender.store().written()
+    }
+
+    pub fn synced(&self) -> u64 {
+        self.appender.synced.load(Ordering::Acquire)
+    }
+
+    /// Returns why appending is refused, if it is.
+    pub fn failure(&self) -> Option<AuditError> {
+        self.appender.failure()
+    }
+
+    /// Writes what could not be written. Appending goes on if it succeeds. After a failed sync it
+    /// cannot: the system may have dropped what it held, and the log must be opened anew.
+    pub fn retry(&self) -> Result<(), AuditError> {
+        self.appender.retry()
+    }
+
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Syncs all and signs a checkpoint now; returns the last one if there is nothing new.
+    pub fn sign_checkpoint(&self) -> Result<SignedCheckpoint, AuditError> {
+        self.appender.write(self.appended())?;
+        self.appender.sync()?;
+        self.appender.sign()
+    }
+
+    pub(super) fn appender(&self) -> &Appender {
+        &self.appender
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.appender.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, AuditError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(AuditError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AuditError::Locked { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(AuditError::io(&path)(error)),
+    }
+}
+
+/// Makes the files of a log beside the others, and gives it its number.
+fn start(directory: &Path, number: u64, name: &str) -> Result<u64, AuditError> {
+    let origin = origin::new_origin(name)?;
+    let new = directory.join("log.new");
+    if fs::exists(&new).map_err(AuditError::io(&new))? {
+        fs::remove_dir_all(&new).map_err(AuditError::io(&new))?;
+    }
+    for folder in [new.clone(), new.join("segments"), new.join("filters")] {
+        fs::create_dir(&folder).map_err(AuditError::io(&folder))?;
+    }
+    origin::create(&new, &origin)?;
+    keys::create(&new, &origin)?;
+    Index::create(&new, LogId::of(&origin))?;
+    files::replace(&checkpoint_file::path(&new), &[])?;
+    files::sync_directory(&new)?;
+    files::rename(&new, &files::log_directory(directory, number))?;
+    Ok(number)
+}

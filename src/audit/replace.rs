@@ -1,0 +1,231 @@
+//! Replaces a segment by one that holds less, so that a crash at any point leaves the old or the
+//! new one. The leaf hashes stay.
+//!
+//! 1. The new segment is written beside the old one, as `segments/NNNNNNNN.new`, and synced.
+//! 2. The file `replacement` is written: from here on the new segment counts.
+//! 3. The filter is removed, the new segment takes its name, the index gets its rows.
+//! 4. `replacement` is removed, and the filter is made anew.
+//!
+//! Opening a log for writing does steps 3 and 4 where it finds `replacement`, and removes new
+//! segments without it.
+//!
+//! | part of `replacement` | bytes |
+//! |---|---|
+//! | head | 64, see [`head`](super::head); its number is that of the segment |
+//! | 1 if a new segment is there, 0 if the segment is removed | 1 |
+//! | rows of the index, from the first block of the segment on | 76 each |
+//! | checksum | 8: XXH3 over all before |
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_64;
+
+use crate::domain::lock::Recover;
+
+use super::block::{Block, Encoder};
+use super::frame::{FRAME_HEAD, FramePlace, seal};
+use super::head::{self, HEAD, Kind, LogId};
+use super::index::{BlockPlace, Index, ROW, Row, encode_rows};
+use super::merkle::Hash;
+use super::store::{BlockBytes, Store};
+use super::{AuditError, BLOCKS_PER_SEGMENT, files};
+
+const CHECKSUM: usize = 8;
+
+/// What is to become of a block.
+pub(super) enum Change {
+    /// Its payload is what was written into the buffer.
+    Rewritten,
+    /// Its index row alone stays.
+    Dropped,
+}
+
+/// A segment that is written beside the present one.
+pub(super) struct Prepared {
+    segment: u64,
+    /// Of every block of the segment that is written.
+    pub(super) places: Vec<BlockPlace>,
+    has_file: bool,
+}
+
+fn journal(log: &Path) -> PathBuf {
+    log.join("replacement")
+}
+
+/// Writes the new segment. `change` writes the payload of a block, or has it dropped; it is not
+/// asked for blocks that are dropped already.
+pub(super) fn prepare(
+    store: &Store,
+    segment: u64,
+    mut change: impl FnMut(u64, &Block<'_>, &mut Encoder, &mut Vec<u8>) -> Change,
+) -> Result<Prepared, AuditError> {
+    let path = files::segment(&store.directory, segment);
+    let new = files::beside(&path);
+    let io = AuditError::io(&new);
+    let mut out = BufWriter::new(File::create(&new).map_err(&io)?);
+    out.write_all(&head::encode(Kind::Segment, segment, store.id)).map_err(&io)?;
+    let mut offset = HEAD as u64;
+    let mut places = Vec::new();
+    let first = segment * BLOCKS_PER_SEGMENT;
+    for number in first..first + BLOCKS_PER_SEGMENT {
+        let Some(mut place) = store.place(number)? else { break };
+        if !place.is_dropped() {
+            let bytes = BlockBytes::read(&store.directory, number, &place)?;
+            let block = bytes.decode()?;
+            let mut frame = vec![0; FRAME_HEAD];
+            match change(number, &block, &mut Encoder::default(), &mut frame) {
+                Change::Dropped => place.drop_content(),
+                Change::Rewritten => {
+                    seal(&mut frame, FramePlace { segment, offset });
+                    place = check(&bytes, &block, &frame, place, FramePlace { segment, offset })?;
+                }
+            }
+            if !place.is_dropped() {
+                out.write_all(&frame).map_err(&io)?;
+            }
+        }
+        place.offset = offset;
+        offset += u64::from(place.length);
+        places.push(place);
+    }
+    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
+    file.sync_all().map_err(&io)?;
+    step();
+    let has_file = places.iter().any(|place| !place.is_dropped());
+    if !has_file {
+        files::remove(&new)?;
+    }
+    Ok(Prepared { segment, places, has_file })
+}
+
+/// Reads a new frame back: leaf hashes must be those of the old block. Returns its place.
+fn check(
+    bytes: &BlockBytes,
+    block: &Block<'_>,
+    frame: &[u8],
+    old: BlockPlace,
+    place: FramePlace,
+) -> Result<BlockPlace, AuditError> {
+    let (new, broken) = Block::decode(frame, place);
+    let mut scratch = Vec::new();
+    let mut hashes = |block: &Block<'_>| -> Vec<Hash> {
+        block.leaves().iter().map(|leaf| block.hash(leaf, &mut scratch)).collect()
+    };
+    if broken.is_some() || hashes(block) != hashes(&new) {
+        let what = "its leaves cannot be written again with equal hashes";
+        return Err(bytes.damage(bytes.offset(), 0, what).into());
+    }
+    let mut summary = new.summary(place.offset);
+    // Times that bare leaves had are known from the index alone.
+    (summary.earliest, summary.latest) = (old.earliest, old.latest);
+    Ok(summary)
+}
+
+/// Makes a prepared segment the present one. `swap` runs while nothing reads the log.
+pub(super) fn commit(
+    store: &Store,
+    prepared: &Prepared,
+    swap: impl FnOnce() -> Result<(), AuditError>,
+) -> Result<(), AuditError> {
+    let log = &store.directory;
+    let first = prepared.segment * BLOCKS_PER_SEGMENT;
+    let sealed = store.places.lock().recover().sealed.saturating_sub(first) as usize;
+    let rows: Result<Vec<Row>, AuditError> = prepared
+        .places
+        .iter()
+        .take(sealed)
+        .zip(first..)
+        .map(|(place, block)| Ok(Row { place: *place, hash: store.index.row(block)?.hash }))
+        .collect();
+    let rows = rows?;
+    let mut bytes = head::encode(Kind::Replacement, prepared.segment, store.id).to_vec();
+    bytes.push(prepared.has_file.into());
+    bytes.extend(encode_rows(first, &rows));
+    bytes.extend(XxHash3_64::oneshot(&bytes).to_be_bytes());
+    files::replace(&journal(log), &bytes)?;
+    step();
+    let _exclusive = store.replacing.write().recover();
+    apply(log, &store.index, prepared.segment, prepared.has_file, &rows)?;
+    let mut places = store.places.lock().recover();
+    let open_from = (first + sealed as u64 - places.sealed) as usize;
+    for (place, known) in
+        prepared.places[rows.len()..].iter().zip(places.open.range_mut(open_from..))
+    {
+        *known = *place;
+    }
+    drop(places);
+    swap()
+}
+
+/// Steps 3 and 4, which may be done again.
+fn apply(
+    log: &Path,
+    index: &Index,
+    segment: u64,
+    has_file: bool,
+    rows: &[Row],
+) -> Result<(), AuditError> {
+    files::remove(&files::filter(log, segment))?;
+    step();
+    let path = files::segment(log, segment);
+    let new = files::beside(&path);
+    if !has_file {
+        files::remove(&path)?;
+    } else if fs::exists(&new).map_err(AuditError::io(&new))? {
+        files::rename(&new, &path)?;
+    }
+    step();
+    index.write(segment * BLOCKS_PER_SEGMENT, rows)?;
+    index.sync()?;
+    step();
+    files::remove(&journal(log))
+}
+
+/// Finishes what a crash has cut off, or undoes what had not begun.
+pub(super) fn finish(log: &Path, id: LogId) -> Result<(), AuditError> {
+    let path = journal(log);
+    if fs::exists(&path).map_err(AuditError::io(&path))? {
+        let bytes = fs::read(&path).map_err(AuditError::io(&path))?;
+        let wrong = || AuditError::damaged(&path, 0, "it cannot be parsed");
+        let (rest, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(wrong)?;
+        if XxHash3_64::oneshot(rest).to_be_bytes() != *checksum {
+            return Err(wrong());
+        }
+        let (head, rest) = rest.split_at_checked(HEAD).ok_or_else(wrong)?;
+        let (number, _) = head[20..].split_first_chunk().ok_or_else(wrong)?;
+        let segment = u64::from_be_bytes(*number);
+        head::check(&path, head, Kind::Replacement, segment, id)?;
+        let (has_file, rows) = rest.split_first().ok_or_else(wrong)?;
+        let (rows, []) = rows.as_chunks::<ROW>() else { return Err(wrong()) };
+        let numbers = segment * BLOCKS_PER_SEGMENT..;
+        let rows: Option<Vec<Row>> =
+            rows.iter().zip(numbers).map(|(row, block)| Row::decode(row, block)).collect();
+        let index = Index::open(log, id, true)?;
+        apply(log, &index, segment, *has_file == 1, &rows.ok_or_else(wrong)?)?;
+    }
+    let segments = log.join("segments");
+    for entry in fs::read_dir(&segments).map_err(AuditError::io(&segments))? {
+        let path = entry.map_err(AuditError::io(&segments))?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(test))]
+fn step() {}
+
+/// Stops a test's process at a step, by number.
+#[cfg(test)]
+fn step() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static DONE: AtomicU64 = AtomicU64::new(0);
+    let wanted = std::env::var("LAZARETTO_AUDIT_STOP_AT").ok();
+    let done = DONE.fetch_add(1, Ordering::SeqCst) + 1;
+    if wanted.and_then(|wanted| wanted.parse().ok()) == Some(done) {
+        std::process::abort();
+    }
+}

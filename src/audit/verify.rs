@@ -1,0 +1,323 @@
+//! Verifies a log: reads every byte, computes every hash anew, and says where something differs
+//! from the index, from a checkpoint, or from what the log says of itself. Needs one block of
+//! memory, and some for each redaction. May run while the log is appended to.
+
+mod accounts;
+mod checkpoints;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::block::Block;
+use super::files;
+use super::filter;
+use super::frame::FramePlace;
+use super::frontier::Frontier;
+use super::head::{self, HEAD, Kind, LogId};
+use super::index::{BlockPlace, Index, Row};
+use super::merkle::{Hash, root_of};
+use super::{
+    AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, Cut, Damage, LEAVES_PER_BLOCK, SEGMENT_BITS, keys,
+    origin,
+};
+use accounts::Accounts;
+use checkpoints::Signed;
+
+/// Findings that are listed; more are counted only.
+const MAX_LISTED: usize = 100;
+
+/// What verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub origin: String,
+    /// Leaves that were read or whose hashes stand.
+    pub size: u64,
+    pub items: u64,
+    /// Bytes of segments.
+    pub bytes: u64,
+    /// Checkpoints that were compared.
+    pub checkpoints: u64,
+    /// Items whose values were redacted.
+    pub redacted: u64,
+    /// Leaves of which retention left the hash only.
+    pub bare: u64,
+    /// Blocks of which retention left the index row only.
+    pub dropped: u64,
+    /// A torn end without a checkpoint, as a crash or a running writer leaves it: no finding.
+    pub torn: Option<Cut>,
+    /// At most 100.
+    pub findings: Vec<Damage>,
+    /// All of them.
+    pub finding_count: u64,
+}
+
+impl Report {
+    /// Returns true if nothing differs.
+    pub fn is_sound(&self) -> bool {
+        self.finding_count == 0
+    }
+
+    fn add(&mut self, finding: Damage) {
+        self.finding_count += 1;
+        if self.findings.len() < MAX_LISTED {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Takes in an error that is a finding; others end the verification.
+    fn take(&mut self, error: AuditError) -> Result<(), AuditError> {
+        match error {
+            AuditError::Damaged(damage) => {
+                self.add(damage);
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// Verifies the log in a directory such as `log.1`, and that it goes on from `outside`: a signed
+/// checkpoint that was kept elsewhere. Without one, a log that was rolled back as a whole, or
+/// signed anew by its own key, is sound in itself.
+pub fn verify(log: &Path, outside: Option<&str>) -> Result<Report, AuditError> {
+    let origin = origin::read(log)?.origin;
+    let id = LogId::of(&origin);
+    let keys = keys::read(log)?;
+    let mut report = Report { origin: origin.clone(), ..Report::default() };
+    // Before the leaves are read: what these checkpoints cover is written by now.
+    let signed = Signed::open(log, &origin, keys.clone(), outside, &mut report)?;
+    let index = Index::open(log, id, false)?;
+    let rows = index.len()?;
+    let mut pass = Pass {
+        log,
+        id,
+        report,
+        signed,
+        accounts: Accounts::default(),
+        frontier: Frontier::default(),
+        segment: None,
+        scratch: Vec::new(),
+    };
+    for block in 0..rows {
+        pass.sealed_block(block, index.row(block))?;
+    }
+    pass.open_blocks(rows)?;
+    let Pass { mut report, signed, accounts, frontier, .. } = pass;
+    report.size = frontier.size();
+    signed.end(&frontier, &mut report)?;
+    accounts.compare(log, &keys, &mut report);
+    Ok(report)
+}
+
+struct Pass<'a> {
+    log: &'a Path,
+    id: LogId,
+    report: Report,
+    signed: Signed,
+    accounts: Accounts,
+    frontier: Frontier,
+    segment: Option<Segment>,
+    scratch: Vec<u8>,
+}
+
+/// A segment that is being read.
+struct Segment {
+    number: u64,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    /// Where the next block must begin.
+    position: u64,
+}
+
+impl Pass<'_> {
+    /// Checks a block that the index has a row of.
+    fn sealed_block(&mut self, block: u64, row: Result<Row, AuditError>) -> Result<(), AuditError> {
+        let row = match row {
+            Ok(row) => Some(row),
+            Err(error) => {
+                self.report.take(error)?;
+                None
+            }
+        };
+        if row.is_some_and(|row| row.place.is_dropped()) || !self.enter(block >> SEGMENT_BITS)? {
+            self.report.dropped += u64::from(row.is_some_and(|row| row.place.is_dropped()));
+            self.accounts.missing(block << BLOCK_BITS, LEAVES_PER_BLOCK);
+            return self.skip(block, row.map(|row| row.hash));
+        }
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let (offset, length) = match &row {
+            Some(row) => (row.place.offset, row.place.length as usize),
+            // Without its row a block begins where the last one ends, and is as long as it is.
+            None => (segment.position, usize::MAX),
+        };
+        if offset != segment.position {
+            let what = format!("the index has the block at byte {offset}");
+            self.report.add(damage(&segment.path, segment.position, block << BLOCK_BITS, what));
+        }
+        let bytes = segment.read(offset, length)?;
+        segment.position = offset + bytes.len() as u64;
+        let place = FramePlace { segment: segment.number, offset };
+        let path = segment.path.clone();
+        let (decoded, broken) = Block::decode(&bytes, place);
+        if let Some(broken) = &broken {
+            let leaf = (block << BLOCK_BITS) + decoded.len() as u64;
+            let byte = offset + broken.byte as u64;
+            self.report.add(damage(&path, byte, leaf, broken.what.to_owned()));
+            return self.skip(block, row.map(|row| row.hash));
+        }
+        if (decoded.len() as u64) < LEAVES_PER_BLOCK {
+            let what = format!("the block has {} leaves", decoded.len());
+            self.report.add(damage(&path, offset, block << BLOCK_BITS, what));
+            return self.skip(block, row.map(|row| row.hash));
+        }
+        let hashes = self.hashes(&decoded);
+        let hash = root_of(&hashes);
+        if let Some(row) = row {
+            let found = Row { place: decoded.summary(row.place.offset), hash };
+            if let Some(what) = differing(&row, &found) {
+                self.report.add(damage(&path, offset, block << BLOCK_BITS, what.to_owned()));
+                return self.skip(block, Some(row.hash));
+            }
+        } else if let Some(segment) = &mut self.segment {
+            segment.position = offset + decoded.length() as u64;
+        }
+        self.accounts.take_in(block << BLOCK_BITS, &decoded, &mut self.report);
+        self.push(&hashes)?;
+        self.leave(block)
+    }
+
+    /// Adds a block whose leaves cannot be read, by the hash in the index.
+    fn skip(&mut self, block: u64, hash: Option<Hash>) -> Result<(), AuditError> {
+        self.signed.skip(&mut self.frontier, hash, &mut self.report)?;
+        self.leave(block)
+    }
+
+    fn push(&mut self, hashes: &[Hash]) -> Result<(), AuditError> {
+        self.signed.push(&mut self.frontier, hashes, &mut self.report)
+    }
+
+    fn hashes(&mut self, block: &Block<'_>) -> Vec<Hash> {
+        block.leaves().iter().map(|leaf| block.hash(leaf, &mut self.scratch)).collect()
+    }
+
+    /// Opens a segment if it is not. Returns false if it cannot be read.
+    fn enter(&mut self, number: u64) -> Result<bool, AuditError> {
+        if self.segment.as_ref().is_some_and(|segment| segment.number == number) {
+            return Ok(true);
+        }
+        match Segment::open(self.log, number, self.id) {
+            Ok(segment) => {
+                self.report.bytes += segment.length;
+                self.segment = Some(segment);
+                Ok(true)
+            }
+            Err(AuditError::Io { path, source }) => {
+                let leaf = number << (SEGMENT_BITS + BLOCK_BITS);
+                self.report.add(damage(&path, 0, leaf, source.to_string()));
+                Ok(false)
+            }
+            Err(error) => self.report.take(error).map(|()| false),
+        }
+    }
+
+    /// Checks what stands beside a segment after its last block.
+    fn leave(&mut self, block: u64) -> Result<(), AuditError> {
+        if (block + 1) % BLOCKS_PER_SEGMENT != 0 {
+            return Ok(());
+        }
+        let number = block >> SEGMENT_BITS;
+        if let Some(segment) = self.segment.take_if(|segment| segment.number == number)
+            && segment.length != segment.position
+        {
+            let leaf = (block + 1) << BLOCK_BITS;
+            let what = "bytes follow the last block".to_owned();
+            self.report.add(damage(&segment.path, segment.position, leaf, what));
+        }
+        match filter::check(self.log, number, self.id) {
+            Ok(()) => Ok(()),
+            // It is made later, and may be made anew at any time.
+            Err(AuditError::Io { .. }) => Ok(()),
+            Err(error) => self.report.take(error),
+        }
+    }
+
+    /// Checks the blocks after the index.
+    fn open_blocks(&mut self, first: u64) -> Result<(), AuditError> {
+        let mut block = first;
+        loop {
+            let number = block >> SEGMENT_BITS;
+            let path = files::segment(self.log, number);
+            let is_open = self.segment.as_ref().is_some_and(|segment| segment.number == number);
+            if !is_open && !fs::exists(&path).map_err(AuditError::io(&path))? {
+                return Ok(());
+            }
+            if !self.enter(number)? {
+                return Ok(());
+            }
+            let Some(segment) = &mut self.segment else { return Ok(()) };
+            let offset = segment.position;
+            let bytes = segment.read(offset, usize::MAX)?;
+            let (decoded, broken) = Block::decode(&bytes, FramePlace { segment: number, offset });
+            segment.position += decoded.length() as u64;
+            let hashes = self.hashes(&decoded);
+            self.accounts.take_in(block << BLOCK_BITS, &decoded, &mut self.report);
+            self.push(&hashes)?;
+            if let Some(broken) = broken {
+                let byte = offset + broken.byte as u64;
+                self.end(&path, byte, bytes.len() - broken.byte, broken.what);
+            }
+            if (decoded.len() as u64) < LEAVES_PER_BLOCK {
+                return Ok(());
+            }
+            block += 1;
+            if block.is_multiple_of(BLOCKS_PER_SEGMENT) {
+                self.segment = None;
+            }
+        }
+    }
+
+    /// What follows `byte` is torn; that is a finding if a checkpoint covers it.
+    fn end(&mut self, path: &Path, byte: u64, bytes: usize, what: &str) {
+        let leaf = self.frontier.size();
+        let (what, bytes) = (what.to_owned(), bytes as u64);
+        if self.signed.covers(leaf) {
+            self.report.add(damage(path, byte, leaf, what));
+        } else {
+            self.report.torn = Some(Cut { path: path.to_owned(), byte, bytes, what });
+        }
+    }
+}
+
+impl Segment {
+    fn open(log: &Path, number: u64, id: LogId) -> Result<Self, AuditError> {
+        let path = files::segment(log, number);
+        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        let length = file.metadata().map_err(AuditError::io(&path))?.len();
+        let head = files::read_up_to(&file, HEAD).map_err(AuditError::io(&path))?;
+        head::check(&path, &head, Kind::Segment, number, id)?;
+        Ok(Self { number, path, file, length, position: HEAD as u64 })
+    }
+
+    /// Reads as much as the file has.
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, AuditError> {
+        files::read_at(&self.file, offset, length).map_err(AuditError::io(&self.path))
+    }
+}
+
+fn damage(path: &Path, byte: u64, leaf: u64, what: String) -> Damage {
+    Damage { path: path.to_owned(), byte, leaf: Some(leaf), what }
+}
+
+fn differing(row: &Row, found: &Row) -> Option<&'static str> {
+    if row.hash != found.hash {
+        return Some("the leaves of the block do not hash to the tile hash in the index");
+    }
+    // Of bare leaves the times are not known any more.
+    let times = |place: &BlockPlace| (!place.has_bare()).then_some((place.earliest, place.latest));
+    let rest = |place: &BlockPlace| {
+        (place.length, place.items, place.classes, place.has_events(), place.has_bare())
+    };
+    let equal = rest(&row.place) == rest(&found.place) && times(&row.place) == times(&found.place);
+    (!equal).then_some("the index holds other times, classes or sizes of the block")
+}

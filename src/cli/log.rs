@@ -1,0 +1,380 @@
+//! `log`: the decision log. Records, proofs and replays come from the server; `log verify` reads the
+//! files themselves.
+
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::output::{self, Output};
+use super::{Global, connect, dates, render, runtime};
+use crate::audit;
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+
+/// The exit status of a replay that differs, and of a log that does not verify.
+const DIFFERS: u8 = 10;
+
+/// The arguments of `log`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find records
+    Query {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// The most records
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
+        /// How to show them
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// One record
+    Get {
+        /// The record's id, as the answer names it
+        record: String,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// All records that are wanted, as JSON lines
+    Export {
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// The proof of a record, for docs/audit/verify.py
+    Proof {
+        /// The record's id
+        record: String,
+    },
+    /// The proof that a tree goes on from an earlier one
+    Consistency {
+        /// The size of the earlier tree
+        first: u64,
+        /// The size of the later one; without it, that of the latest checkpoint
+        second: Option<u64>,
+    },
+    /// The log's public keys and its latest checkpoint
+    Key {
+        /// How to show them
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Read all files of the log and compare every hash: exit status 0 unchanged, 10 changed
+    Verify {
+        /// The directory of the log; without it, that of the configuration
+        directory: Option<PathBuf>,
+        /// A file with a checkpoint that was kept elsewhere
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Compute recorded answers again from the data of then: exit status 0 equal, 10 different
+    Replay {
+        /// Ids of records; without any, all that are wanted
+        #[arg(value_name = "RECORD")]
+        records: Vec<String>,
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Delete the address and the references of a record for good; its proof stays valid
+    Redact {
+        /// The record's id
+        record: String,
+    },
+    /// Keep a record beyond the retention, or end that
+    Hold {
+        /// The record's id
+        record: String,
+        /// End the hold
+        #[arg(long)]
+        release: bool,
+        /// Why, for the record
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Make a new signing key, which the old one signs
+    RotateKey,
+    /// The fields of a report to OFAC, as far as a BLOCK record has them
+    Report {
+        /// Which report
+        #[arg(value_enum)]
+        kind: ReportKind,
+        /// The record's id
+        record: String,
+    },
+}
+
+/// A report that OFAC wants within 10 business days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportKind {
+    /// Blocked property (31 CFR 501.603)
+    Blocked,
+    /// A rejected transaction (31 CFR 501.604)
+    Rejected,
+}
+
+/// What records are wanted.
+#[derive(Clone, Debug, Default, Args)]
+struct Wanted {
+    /// From this day or moment on (2026-11-28, 2026-11-28T10:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Before this day or moment
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// With this decision
+    #[arg(long, value_name = "DECISION", value_parser = ["ALLOW", "REVIEW", "BLOCK"], ignore_case = true)]
+    decision: Option<String>,
+    /// With this status
+    #[arg(long, value_name = "STATUS", value_parser = ["COMPLETE", "INCOMPLETE"], ignore_case = true)]
+    status: Option<String>,
+    /// Of this address, in any of its forms
+    #[arg(long)]
+    address: Option<String>,
+    /// Asked by this identity
+    #[arg(long)]
+    identity: Option<String>,
+    /// With this request id
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    /// Decided by this rule
+    #[arg(long)]
+    rule: Option<String>,
+    /// With a finding on this list
+    #[arg(long)]
+    list: Option<String>,
+    /// With a finding on a listing of this party: its uid, or a part of its name
+    #[arg(long)]
+    party: Option<String>,
+}
+
+/// Runs a command on the log.
+pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
+    match arguments.command {
+        Command::Verify { directory, checkpoint } => {
+            verify(directory, checkpoint.as_deref(), global)
+        }
+        command => runtime()?.block_on(async {
+            let mut client = connect::connect(global).await?;
+            ask(&mut client, command).await
+        }),
+    }
+}
+
+async fn ask(client: &mut Client, command: Command) -> Result<u8> {
+    match command {
+        Command::Query { wanted, limit, output } => {
+            let records = find(client, &wanted, limit).await?;
+            let response = v1::QueryScreeningsResponse { records, ..Default::default() };
+            output.show(&response, |style| render::log::records(&response.records, style))?;
+        }
+        Command::Get { record, output } => {
+            let record = get(client, record).await?;
+            output.show(&record, |style| render::log::record(&record, style))?;
+        }
+        Command::Export { wanted } => export(client, &wanted).await?,
+        Command::Proof { record: record_id } => {
+            let request = v1::GetInclusionProofRequest { record_id };
+            let proof = answer(client.decision_log.get_inclusion_proof(request).await)?;
+            Output::Json.show(&proof, |_| String::new())?;
+        }
+        Command::Consistency { first, second } => {
+            let (first_size, second_size) = (first, second.unwrap_or_default());
+            let request = v1::GetConsistencyProofRequest { first_size, second_size };
+            let proof = answer(client.decision_log.get_consistency_proof(request).await)?;
+            Output::Json.show(&proof, |_| String::new())?;
+        }
+        Command::Key { output } => {
+            let key = answer(client.decision_log.get_log_key(v1::GetLogKeyRequest {}).await)?;
+            output.show(&key, |style| render::log::key(&key, style))?;
+        }
+        Command::Replay { records, wanted } => return replay(client, records, &wanted).await,
+        Command::Redact { record: record_id } => {
+            let request = v1::RedactScreeningRequest { record_id: record_id.clone() };
+            answer(client.decision_log.redact_screening(request).await)?;
+            output::write(format!("{record_id} redacted\n").as_bytes())?;
+        }
+        Command::Hold { record: record_id, release, reason } => {
+            let request =
+                v1::HoldScreeningRequest { record_id: record_id.clone(), release, reason };
+            answer(client.decision_log.hold_screening(request).await)?;
+            let done = if release { "no longer on hold" } else { "on hold" };
+            output::write(format!("{record_id} {done}\n").as_bytes())?;
+        }
+        Command::RotateKey => {
+            let request = v1::RotateLogKeyRequest {};
+            let response = answer(client.decision_log.rotate_log_key(request).await)?;
+            let key = response.key.unwrap_or_default().verifier_key;
+            output::write(format!("{key}\n").as_bytes())?;
+        }
+        Command::Report { kind, record } => {
+            let record = get(client, record).await?;
+            output::write(report::text(kind, &record)?.as_bytes())?;
+        }
+        // Reads the files, and asks nobody.
+        Command::Verify { .. } => {}
+    }
+    Ok(0)
+}
+
+async fn get(client: &mut Client, record_id: String) -> Result<v1::ScreeningRecord> {
+    let request = v1::GetScreeningRequest { record_id };
+    let response = answer(client.decision_log.get_screening(request).await)?;
+    response.record.ok_or_else(|| anyhow!("the server sent no record"))
+}
+
+impl Wanted {
+    fn request(&self) -> Result<v1::QueryScreeningsRequest> {
+        let moment = |text: &Option<String>| {
+            let moment = text.as_deref().map(dates::start).transpose();
+            moment.map(|moment| moment.map(dates::message)).map_err(|error| anyhow!(error))
+        };
+        let name = |prefix: &str, text: &Option<String>| {
+            text.as_ref().map(|text| format!("{prefix}_{}", text.to_ascii_uppercase()))
+        };
+        let decision = name("DECISION", &self.decision);
+        let status = name("SCREENING_STATUS", &self.status);
+        let decision = decision.and_then(|name| v1::Decision::from_str_name(&name));
+        let status = status.and_then(|name| v1::ScreeningStatus::from_str_name(&name));
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Ok(v1::QueryScreeningsRequest {
+            from_time: moment(&self.from)?,
+            to_time: moment(&self.to)?,
+            decision: decision.unwrap_or_default().into(),
+            status: status.unwrap_or_default().into(),
+            address: text(&self.address),
+            identity: text(&self.identity),
+            request_id: text(&self.request_id),
+            rule_id: text(&self.rule),
+            list_id: text(&self.list),
+            party: text(&self.party),
+            page_size: 1_000,
+            page_token: String::new(),
+        })
+    }
+}
+
+/// Calls `take` with each page until there are no more, or until it has enough.
+async fn pages(
+    client: &mut Client,
+    wanted: &Wanted,
+    mut take: impl FnMut(Vec<v1::ScreeningRecord>) -> Result<bool>,
+) -> Result<()> {
+    let mut request = wanted.request()?;
+    loop {
+        let page = answer(client.decision_log.query_screenings(request.clone()).await)?;
+        let is_enough = take(page.records)?;
+        if is_enough || page.next_page_token.is_empty() {
+            return Ok(());
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+async fn find(
+    client: &mut Client,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Vec<v1::ScreeningRecord>> {
+    let mut found = Vec::new();
+    let take = |records: Vec<_>| {
+        found.extend(records);
+        Ok(found.len() >= limit)
+    };
+    pages(client, wanted, take).await?;
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn export(client: &mut Client, wanted: &Wanted) -> Result<()> {
+    let take = |records: Vec<v1::ScreeningRecord>| {
+        let mut lines = Vec::new();
+        for record in records {
+            serde_json::to_writer(&mut lines, &record)?;
+            lines.push(b'\n');
+        }
+        output::write(&lines)?;
+        Ok(false)
+    };
+    pages(client, wanted, take).await
+}
+
+async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> Result<u8> {
+    let mut records = records;
+    if records.is_empty() {
+        let found = find(client, wanted, usize::MAX).await?;
+        records.extend(found.into_iter().map(|record| record.record_id));
+    }
+    let (mut equal, mut different, mut not_replayed) = (0u64, 0u64, 0u64);
+    for record_id in records {
+        let request = v1::ReplayScreeningRequest { record_id: record_id.clone() };
+        let text = match answer(client.decision_log.replay_screening(request).await) {
+            Ok(replay) if replay.equal => {
+                equal += 1;
+                continue;
+            }
+            Ok(replay) => {
+                different += 1;
+                render::log::differences(&record_id, &replay)
+            }
+            Err(error) => {
+                not_replayed += 1;
+                format!("{record_id}: not replayed: {error}\n")
+            }
+        };
+        output::write(text.as_bytes())?;
+    }
+    let counts = format!("{equal} equal, {different} different, {not_replayed} not replayed\n");
+    output::write(counts.as_bytes())?;
+    Ok(if different + not_replayed == 0 { 0 } else { DIFFERS })
+}
+
+/// Verifies every log of a directory.
+fn verify(
+    directory: Option<PathBuf>,
+    checkpoint: Option<&std::path::Path>,
+    global: &Global,
+) -> Result<u8> {
+    let directory = match directory {
+        Some(directory) => directory,
+        None => {
+            let config = global.load_config()?;
+            let own = config.decision_log.directory;
+            own.unwrap_or_else(|| config.data_dir.join("decision-log"))
+        }
+    };
+    let read = |path: &std::path::Path| std::fs::read_to_string(path);
+    let outside = checkpoint.map(|path| read(path).with_context(|| path.display().to_string()));
+    let outside = outside.transpose()?;
+    let logs = audit::logs(&directory)?;
+    if logs.is_empty() {
+        return Err(anyhow!("{}: no decision log", directory.display()));
+    }
+    let mut status = 0;
+    for log in logs {
+        let outside =
+            outside.as_deref().filter(|note| note.starts_with(&format!("{}\n", log.origin)));
+        let text = match audit::verify(&log.path, outside) {
+            Ok(report) => {
+                if !report.is_sound() {
+                    status = DIFFERS;
+                }
+                render::log::verified(&log.path, &report)
+            }
+            Err(error) => {
+                status = DIFFERS;
+                format!("{}: CHANGED: {error}\n", log.path.display())
+            }
+        };
+        output::write(text.as_bytes())?;
+    }
+    Ok(status)
+}

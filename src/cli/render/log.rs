@@ -1,0 +1,162 @@
+//! Records of the decision log as text.
+
+use std::path::Path;
+
+use super::words::{self, line, or_dash, short};
+use crate::audit::Report;
+use crate::cli::table::{Side, Table};
+use crate::cli::text::{Style, escape, escape_lines};
+use crate::grpc::v1;
+
+/// A table of records, the oldest first.
+pub fn records(records: &[v1::ScreeningRecord], style: Style) -> String {
+    if records.is_empty() {
+        return "No records.\n".to_owned();
+    }
+    let heading =
+        ["record", "evaluated", "decision", "score", "rule", "identity", "address", "request id"];
+    let mut table = Table::new(heading.map(|name| (name, Side::Left)));
+    for record in records {
+        table.push([
+            escape(&record.record_id).into_owned(),
+            words::moment(record.evaluated_at.as_ref()),
+            decision(record, style),
+            record.score.to_string(),
+            or_dash(&record.rule_id),
+            or_dash(&record.identity),
+            address(record),
+            or_dash(&record.request_id),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One record with its findings.
+pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
+    let mut text = format!("Record {}\n", escape(&record.record_id));
+    line(&mut text, 2, "evaluated", &words::moment(record.evaluated_at.as_ref()));
+    line(&mut text, 2, "method", &or_dash(&record.method));
+    line(&mut text, 2, "identity", &or_dash(&record.identity));
+    line(&mut text, 2, "address", &address(record));
+    for (name, value) in [
+        ("chain", &record.chain),
+        ("request id", &record.request_id),
+        ("customer", &record.customer_reference),
+        ("refused", &record.refused),
+        ("repeats", &record.repeats_record_id),
+    ] {
+        if !value.is_empty() {
+            line(&mut text, 2, name, &escape(value));
+        }
+    }
+    line(&mut text, 2, "decision", &decision(record, style));
+    if record.refused.is_empty() {
+        let status = short(record.status().as_str_name(), "SCREENING_STATUS_");
+        line(&mut text, 2, "status", status);
+        line(&mut text, 2, "score", &record.score.to_string());
+        line(&mut text, 2, "rule", &or_dash(&record.rule_id));
+    }
+    line(&mut text, 2, "snapshot", &or_dash(&record.snapshot_id));
+    if let Some(payment) = &record.payment {
+        let side = short(payment.side().as_str_name(), "PAYMENT_SIDE_").to_lowercase();
+        let of = format!("{} of {} on {}", payment.amount, payment.asset, payment.chain);
+        let whole = short(payment.decision().as_str_name(), "DECISION_");
+        line(&mut text, 2, "payment", &escape(&format!("{side}; {of}; as a whole {whole}")));
+    }
+    for reason in &record.incomplete_reasons {
+        let code = short(reason.code().as_str_name(), "INCOMPLETE_REASON_CODE_");
+        let detail =
+            if reason.detail.is_empty() { String::new() } else { format!(": {}", reason.detail) };
+        line(&mut text, 2, "incomplete", &escape(&format!("{code}{detail}")));
+    }
+    for finding in &record.findings {
+        line(&mut text, 2, "finding", &escape(&found(finding)));
+    }
+    text
+}
+
+fn found(finding: &v1::RecordedFinding) -> String {
+    let kind = short(finding.kind().as_str_name(), "FINDING_KIND_");
+    let whom = match (finding.party.as_str(), finding.listed_address.as_str()) {
+        ("", "") => format!("row {}", finding.row),
+        ("", address) => address.to_owned(),
+        (party, address) => format!("{party}, {address}"),
+    };
+    let hops = if finding.hops > 0 { format!(", {} hops", finding.hops) } else { String::new() };
+    let decision = short(finding.decision().as_str_name(), "DECISION_");
+    format!("{kind} {} ({whom}){hops}: {decision}, score {}", finding.list_id, finding.score)
+}
+
+fn address(record: &v1::ScreeningRecord) -> String {
+    if record.redacted { "(redacted)".to_owned() } else { or_dash(&record.address) }
+}
+
+fn decision(record: &v1::ScreeningRecord, style: Style) -> String {
+    if record.refused.is_empty() {
+        let decision = record.decision();
+        style.paint(words::colour(decision), words::decision(decision))
+    } else {
+        "REFUSED".to_owned()
+    }
+}
+
+/// The keys and the latest checkpoint.
+pub fn key(key: &v1::GetLogKeyResponse, _: Style) -> String {
+    let mut text = format!("Log {}\n", escape(&key.origin));
+    for key in &key.keys {
+        line(&mut text, 2, &format!("key from {}", key.from_size), &escape(&key.verifier_key));
+    }
+    if key.checkpoint.is_empty() {
+        line(&mut text, 2, "checkpoint", "none yet");
+    } else {
+        text.push('\n');
+        text.push_str(&escape_lines(&key.checkpoint));
+    }
+    text
+}
+
+/// What differs between a record and its replay.
+pub fn differences(record_id: &str, replay: &v1::ReplayScreeningResponse) -> String {
+    let mut text = format!("{}: differs", escape(record_id));
+    if replay.recorded_by != replay.replayed_by {
+        let versions =
+            format!(" (recorded by {}, replayed by {})", replay.recorded_by, replay.replayed_by);
+        text.push_str(&escape(&versions));
+    }
+    text.push('\n');
+    for difference in &replay.differences {
+        let v1::ReplayDifference { field, recorded, replayed } = difference;
+        line(&mut text, 2, field, &escape(&format!("recorded {recorded}, replayed {replayed}")));
+    }
+    text
+}
+
+/// What the files of a log hold, and what is wrong with them.
+pub fn verified(path: &Path, report: &Report) -> String {
+    let verdict = if report.is_sound() { "unchanged" } else { "CHANGED" };
+    let mut text = format!("{}: {verdict}\n", path.display());
+    line(&mut text, 2, "origin", &escape(&report.origin));
+    line(&mut text, 2, "leaves", &report.size.to_string());
+    line(&mut text, 2, "records", &report.items.to_string());
+    line(&mut text, 2, "checkpoints", &report.checkpoints.to_string());
+    for (name, count) in [
+        ("redacted", report.redacted),
+        ("removed leaves", report.bare),
+        ("removed blocks", report.dropped),
+    ] {
+        if count > 0 {
+            line(&mut text, 2, name, &count.to_string());
+        }
+    }
+    if let Some(torn) = &report.torn {
+        line(&mut text, 2, "unfinished", &escape(&format!("{torn:?}")));
+    }
+    for finding in &report.findings {
+        line(&mut text, 2, "finding", &escape(&finding.to_string()));
+    }
+    let more = report.finding_count.saturating_sub(report.findings.len() as u64);
+    if more > 0 {
+        line(&mut text, 2, "findings", &format!("{more} more"));
+    }
+    text
+}

@@ -1,0 +1,303 @@
+//! The decision log of this process: what is recorded of a call, and when its answers may leave.
+
+mod call;
+mod idempotency;
+mod item;
+mod records;
+mod replay;
+mod retention;
+mod witness;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub use call::{CallRecord, OfficerEvent, PaymentRecord};
+pub use idempotency::KnownAnswer;
+pub use item::{Fingerprints, ItemRecord, RecordClass, RecordedItem, References, fingerprints};
+pub use records::{Record, RecordError, RecordPage, RecordQuery};
+pub use replay::Replay;
+
+use idempotency::KnownAnswers;
+use witness::Witness;
+
+use super::EngineError;
+use crate::audit::{self, AuditError, Log, NewItem, NewLeaf, RecordId};
+use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
+use crate::refresh::Clock;
+
+/// The log, opened at its first use or at the start of a server.
+pub struct DecisionLog {
+    settings: DecisionLogSettings,
+    directory: PathBuf,
+    opened: OnceLock<Log>,
+    opening: std::sync::Mutex<()>,
+    synced: watch::Sender<u64>,
+    clock: Clock,
+    /// When the last checkpoint was signed, in Unix seconds; 0 before.
+    checkpoint_at: Arc<AtomicI64>,
+    /// Answers that left without a record.
+    unrecorded: AtomicU64,
+    customer_key: Option<Vec<u8>>,
+    /// Answers by idempotency key.
+    known: KnownAnswers,
+    /// Takes checkpoints; `None` where nobody is named.
+    witness: Option<Arc<Witness>>,
+}
+
+impl fmt::Debug for DecisionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DecisionLog({})", self.directory.display())
+    }
+}
+
+/// What is known of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogStatus {
+    pub leaves: u64,
+    pub synced: u64,
+    /// Whether it cannot be written.
+    pub is_failed: bool,
+    pub unrecorded: u64,
+    /// When the last checkpoint was signed since the start, in Unix seconds; 0 before.
+    pub checkpoint_at: i64,
+    pub witness_failures: u64,
+}
+
+/// Records of one call, in the order of its items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub first: RecordId,
+    leaves: Range<u64>,
+}
+
+impl DecisionLog {
+    /// `None` where the configuration keeps no log.
+    pub fn new(
+        settings: &DecisionLogSettings,
+        data_dir: &std::path::Path,
+        clock: Clock,
+    ) -> Result<Option<Self>, EngineError> {
+        if !settings.enabled {
+            return Ok(None);
+        }
+        let directory = settings.directory.clone();
+        Ok(Some(Self {
+            directory: directory.unwrap_or_else(|| data_dir.join("decision-log")),
+            customer_key: customer_key(settings)?,
+            settings: settings.clone(),
+            opened: OnceLock::new(),
+            opening: std::sync::Mutex::default(),
+            synced: watch::Sender::new(0),
+            clock,
+            checkpoint_at: Arc::default(),
+            unrecorded: AtomicU64::new(0),
+            known: KnownAnswers::default(),
+            witness: Witness::start(settings)?.map(Arc::new),
+        }))
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    pub fn settings(&self) -> &DecisionLogSettings {
+        &self.settings
+    }
+
+    /// The log; opens it at first. Blocks then.
+    pub fn log(&self, now: Timestamp) -> Result<&Log, AuditError> {
+        if let Some(log) = self.opened.get() {
+            return Ok(log);
+        }
+        let opening = crate::domain::lock::Recover::recover(self.opening.lock());
+        if let Some(log) = self.opened.get() {
+            return Ok(log);
+        }
+        let (synced, witness) = (self.synced.clone(), self.witness.clone());
+        let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
+        let durability = match self.settings.durability {
+            Durability::Fsync => audit::Durability::Fsync,
+            Durability::Interval => audit::Durability::Interval(self.settings.sync_interval),
+        };
+        let settings = audit::Settings {
+            name: self.settings.name.clone(),
+            durability,
+            checkpoint_interval: self.settings.checkpoint_interval,
+            fingerprints,
+            hooks: audit::Hooks {
+                on_synced: Box::new(move |size| {
+                    synced.send_replace(size);
+                }),
+                on_checkpoint: Box::new(move |note| {
+                    checkpoint_at.store(clock().as_second(), Relaxed);
+                    if let Some(witness) = &witness {
+                        witness.take(&note.note);
+                    }
+                }),
+                on_failure: Box::new(|error| {
+                    tracing::error!(%error, "decision log cannot be written");
+                }),
+            },
+            start_anew: false,
+        };
+        let (log, opened) = Log::open(&self.directory, settings, now)?;
+        log_opening(&log, &opened, &self.directory);
+        self.synced.send_replace(log.synced());
+        self.known.read(log.reader(), now, self.settings.idempotency_window)?;
+        let log = self.opened.get_or_init(|| log);
+        drop(opening);
+        Ok(log)
+    }
+
+    /// Records the answers of a call; they may leave once [`DecisionLog::finish`] returns. `None`
+    /// where they cannot be recorded and may leave all the same.
+    pub fn append(
+        &self,
+        call: &CallRecord,
+        now: Timestamp,
+        items: &[RecordedItem<'_>],
+    ) -> Result<Option<Recorded>, AuditError> {
+        let context = serde_json::to_vec(call).expect("a call is text, numbers and lists");
+        let new: Vec<NewItem<'_>> = items.iter().map(RecordedItem::as_new).collect();
+        let batch = NewLeaf { time: now, context: &context, items: &new };
+        let appended = self.log(now).and_then(|log| {
+            let leaves = log.append_batch(&batch)?;
+            Ok(Recorded { first: log.record_id(leaves.start, 0), leaves })
+        });
+        self.tolerated(appended, items.len())
+    }
+
+    /// Waits until the records are as durable as the configuration asks for.
+    pub async fn finish(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, AuditError> {
+        let (Some(recorded), Some(log)) = (recorded, self.opened.get()) else { return Ok(None) };
+        let end = recorded.leaves.end;
+        if log.written() < end {
+            // Whatever else is ready now appends its records first: one write takes all.
+            tokio::task::yield_now().await;
+        }
+        let mut written = log.write(end);
+        if written.is_ok() && self.settings.durability == Durability::Fsync {
+            log.request_sync();
+            let mut synced = self.synced.subscribe();
+            let waited = synced.wait_for(|size| *size >= end || log.failure().is_some()).await;
+            let failure = waited.ok().filter(|size| **size < end).and_then(|_| log.failure());
+            written = failure.map_or(Ok(()), Err);
+        }
+        self.tolerated(written.map(|()| recorded), 1)
+    }
+
+    /// The same, blocking.
+    pub fn finish_blocking(
+        &self,
+        recorded: Option<Recorded>,
+    ) -> Result<Option<Recorded>, AuditError> {
+        let (Some(recorded), Some(log)) = (recorded, self.opened.get()) else { return Ok(None) };
+        let written =
+            log.write(recorded.leaves.end).and_then(|()| match self.settings.durability {
+                Durability::Interval => Ok(()),
+                Durability::Fsync => {
+                    log.request_sync();
+                    log.wait_synced(recorded.leaves.end)
+                }
+            });
+        self.tolerated(written.map(|()| recorded), 1)
+    }
+
+    /// Turns a failure into an answer without a record, where the configuration says so.
+    fn tolerated<T>(
+        &self,
+        done: Result<T, AuditError>,
+        items: usize,
+    ) -> Result<Option<T>, AuditError> {
+        match done {
+            Ok(done) => Ok(Some(done)),
+            Err(error) => match self.settings.on_failure {
+                OnLogFailure::Refuse => Err(error),
+                OnLogFailure::Answer => {
+                    let before = self.unrecorded.fetch_add(items as u64, Relaxed);
+                    if before == 0 {
+                        tracing::error!(%error, "answers leave without a record");
+                    }
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// What is known of the log, for metrics; all zero until it is opened.
+    pub fn status(&self) -> LogStatus {
+        let log = self.opened.get();
+        LogStatus {
+            leaves: log.map_or(0, Log::appended),
+            synced: log.map_or(0, Log::synced),
+            is_failed: log.is_some_and(|log| log.failure().is_some()),
+            unrecorded: self.unrecorded(),
+            checkpoint_at: self.checkpoint_at.load(Relaxed),
+            witness_failures: self.witness.as_ref().map_or(0, |witness| witness.failures()),
+        }
+    }
+
+    /// How many answers left without a record.
+    pub fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Relaxed)
+    }
+
+    /// The customer's reference, as the configuration lets it be recorded.
+    pub fn customer_reference(&self, reference: &str) -> Option<String> {
+        if reference.is_empty() {
+            return None;
+        }
+        match self.settings.customer_reference {
+            CustomerReference::None => None,
+            CustomerReference::Plain => Some(reference.to_owned()),
+            CustomerReference::Hashed => {
+                let key = self.customer_key.as_deref()?;
+                Some(item::keyed_hash(key, reference))
+            }
+        }
+    }
+}
+
+/// Reads the key for hashed references of customers.
+fn customer_key(settings: &DecisionLogSettings) -> Result<Option<Vec<u8>>, EngineError> {
+    let wrong = |why: String| Err(EngineError::Source(why));
+    match (settings.customer_reference, &settings.customer_key_file) {
+        (CustomerReference::Hashed, None) => wrong(
+            "decision_log.customer_reference is hashed: decision_log.customer_key_file is missing"
+                .to_owned(),
+        ),
+        (CustomerReference::Hashed, Some(path)) => match std::fs::read(path) {
+            Ok(key) if key.len() >= 32 => Ok(Some(key)),
+            Ok(key) => {
+                wrong(format!("{}: a key of {} bytes, at least 32", path.display(), key.len()))
+            }
+            Err(error) => wrong(format!("{}: {error}", path.display())),
+        },
+        (CustomerReference::None | CustomerReference::Plain, _) => Ok(None),
+    }
+}
+
+fn log_opening(log: &Log, opened: &audit::Opened, directory: &std::path::Path) {
+    let (origin, size) = (log.reader().origin(), log.appended());
+    let directory = directory.display();
+    if let Some(previous) = &opened.previous {
+        tracing::warn!(
+            %directory, origin, previous = %previous.display(),
+            "decision log was copied or restored, a new one begins"
+        );
+    } else if opened.started {
+        tracing::info!(%directory, origin, "decision log begun");
+    } else {
+        tracing::info!(%directory, origin, size, "decision log opened");
+    }
+    if let Some(cut) = &opened.cut {
+        tracing::warn!(%directory, cut = ?cut, "unfinished end of the decision log cut off");
+    }
+}

@@ -1,0 +1,132 @@
+//! The decision log, as its users have it: records of every way to ask, found, proved, verified,
+//! redacted and replayed.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::needs::{Need, tool};
+use crate::support::place::{FAR, LISTED, NEAR, Place, transfers};
+use crate::support::program::check;
+
+/// Verifies a proof with the script of docs/audit.md and the log's public key alone.
+fn verify_offline(place: &Place, proof: &Value, key: &str) -> Option<(i32, String)> {
+    let python = tool(Need::Python)?;
+    let path = place.file("proof.json", &proof.to_string());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit/verify.py");
+    let said = Command::new(python).args(["-B", script, &path, key]).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout) + String::from_utf8_lossy(&said.stderr);
+    Some((said.status.code().unwrap_or(-1), text.into_owned()))
+}
+
+fn record_of(answer: &Value) -> &str {
+    answer["record_id"].as_str().unwrap_or_else(|| panic!("no record: {answer}"))
+}
+
+/// An address is ALLOW on Monday, its payer is designated on Tuesday: the record of Monday still has
+/// its proof and replays to ALLOW, the answer of Tuesday is BLOCK or REVIEW, and a search for the party
+/// finds both.
+#[test]
+fn monday_is_on_record_after_tuesday() {
+    let place = Place::new();
+    let file = place.file("t.csv", &transfers(&[(100, NEAR, FAR)]));
+    check(&place.says(&["transfers", "import", &file]), 0, &[]);
+    let _server = place.serve();
+    let screen = |address: &str| {
+        let said = place.says(&["screen", address, "--chain", "eip155:1", "--output", "json"]);
+        serde_json::from_str::<Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.err))
+    };
+    let monday = screen(FAR);
+    let monday = record_of(&monday).to_owned();
+    check(&place.says(&["log", "get", &monday]), 0, &["decision", "ALLOW", FAR]);
+
+    let row = |address: &str, party: &str| format!("{address},eip155:1,{party},2026-01-01\n");
+    let rows = row(LISTED, "u1,Evil Party") + &row(NEAR, "u2,Payer Ltd");
+    let list = place
+        .file("tuesday.csv", &format!("address,ticker,party_uid,party_name,listed_on\n{rows}"));
+    let import = ["lists", "import", &list, "--list", "sanctions", "--published", "2026-11-22"];
+    check(&place.says(&import), 0, &[]);
+    let tuesday = record_of(&screen(FAR)).to_owned();
+    let blocked = record_of(&screen(NEAR)).to_owned();
+    check(&place.says(&["log", "get", &blocked]), 0, &["BLOCK", "LISTED", "Payer Ltd"]);
+    check(&place.says(&["log", "get", &tuesday]), 0, &["RECEIVED_FROM", "Payer Ltd"]);
+
+    let found = place.says(&["log", "query", "--party", "Payer"]);
+    check(&found, 0, &[&monday, &tuesday, &blocked]);
+    check(&place.says(&["log", "replay", &monday, &tuesday, &blocked]), 0, &["3 equal"]);
+
+    let proof = place.json_plain(&["log", "proof", &monday]);
+    let key = place.json(&["log", "key"]);
+    let key = key["keys"][0]["verifier_key"].as_str().unwrap();
+    if let Some((status, said)) = verify_offline(&place, &proof, key) {
+        assert_eq!(status, 0, "{said}");
+        assert!(said.contains(FAR) && said.contains("ALLOW"), "{said}");
+    }
+    check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
+
+    check(&place.says(&["log", "redact", &monday]), 0, &["redacted"]);
+    let redacted = place.says(&["log", "get", &monday]);
+    check(&redacted, 0, &["(redacted)", "ALLOW"]);
+    assert!(!redacted.out.contains(FAR), "{}", redacted.out);
+    check(&place.says(&["log", "replay", &monday]), 10, &["its address was redacted"]);
+    check(&place.says(&["log", "verify"]), 0, &["unchanged", "redacted"]);
+    let proof = place.json_plain(&["log", "proof", &monday]);
+    if let Some((status, said)) = verify_offline(&place, &proof, key) {
+        assert_eq!(status, 0, "{said}");
+        assert!(!said.contains(FAR), "{said}");
+    }
+}
+
+/// Every way to ask leaves a record for each address.
+#[test]
+fn every_way_to_ask_is_on_record() {
+    let place = Place::new();
+    let rows = format!("address,chain\n{FAR},eip155:1\n{LISTED},ethereum\n\"\",\nnonsense,\n");
+    let input = place.file("in.csv", &rows);
+    let batch = place.says(&["screen", "--input", &input, "--form", "jsonl"]);
+    assert!(batch.status == 11 || batch.status == 1, "{}", batch.err);
+    let rows: Vec<Value> =
+        batch.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for row in rows.iter().filter(|row| row["decision"] != "ERROR") {
+        let id = row["record"].as_str().unwrap_or_else(|| panic!("{row}"));
+        let decision = row["decision"].as_str().unwrap();
+        check(&place.says(&["log", "get", id]), 0, &[decision, row["address"].as_str().unwrap()]);
+    }
+    let payment = place.json_with(
+        11,
+        &[
+            "payment",
+            "--from",
+            LISTED,
+            "--to",
+            FAR,
+            "--chain",
+            "eip155:1",
+            "--asset",
+            "native",
+            "--amount",
+            "1",
+            "--unit",
+            "display",
+            "--deposit",
+        ],
+    );
+    let id = record_of(&payment);
+    check(&place.says(&["log", "get", id]), 0, &["payment", "source", LISTED]);
+    let all = place.says(&["log", "export"]);
+    assert!(all.out.lines().count() >= 4, "{}", all.out);
+    let form = place.says(&["log", "report", "blocked", id]);
+    check(&form, 0, &["31 CFR 501.603", LISTED, "Evil Party", "10 business days"]);
+}
+
+/// Without the log there is no record, and asking for one says why.
+#[test]
+fn off_is_said() {
+    let place = Place::new();
+    let off = ["--set", "decision_log.enabled=false"];
+    let answer = place.json(&[&["screen", FAR][..], &off].concat());
+    assert_eq!(answer.get("record_id"), None, "{answer}");
+    let said = place.says(&[&["log", "query"][..], &off].concat());
+    check(&said, 1, &["decision_log.enabled is false"]);
+    assert!(!place.data().join("decision-log").exists());
+}
