@@ -92,25 +92,8 @@ fn every_way_to_ask_is_on_record() {
         let decision = row["decision"].as_str().unwrap();
         check(&place.says(&["log", "get", id]), 0, &[decision, row["address"].as_str().unwrap()]);
     }
-    let payment = place.json_with(
-        11,
-        &[
-            "payment",
-            "--from",
-            LISTED,
-            "--to",
-            FAR,
-            "--chain",
-            "eip155:1",
-            "--asset",
-            "native",
-            "--amount",
-            "1",
-            "--unit",
-            "display",
-            "--deposit",
-        ],
-    );
+    let sides = ["payment", "deposit", "--from", LISTED, "--to", FAR, "--chain", "ethereum"];
+    let payment = place.json_with(11, &[&sides[..], &["--amount", "1 ETH"]].concat());
     let id = record_of(&payment);
     check(&place.says(&["log", "get", id]), 0, &["payment", "source", LISTED]);
     let all = place.says(&["log", "export"]);
