@@ -227,6 +227,10 @@ impl Engine {
             engine.load_starter_lists()?;
         }
         engine.current.publish_lists(&engine.publisher.lists());
+        // An older program may have made the labels in use without storing their basis.
+        if engine.current.exposure().labels.is_some() {
+            engine.tracker.save_current_basis();
+        }
         if engine.current.is_behind() {
             engine.tracker.lists_changed();
         }

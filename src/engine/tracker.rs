@@ -43,6 +43,8 @@ pub(super) struct Tracker {
     settings_digest: [u8; 32],
     /// The chains of `settings` that become stale and are not required.
     aged_chains: Arc<[(String, u64)]>,
+    /// The last basis of labels that was stored.
+    stored_basis: Mutex<Option<Basis>>,
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
     work: Mutex<PendingWork>,
@@ -56,8 +58,6 @@ struct WorkerState {
     saved: SavedLabels,
     /// Digest of the lists whose sources and stops are in the graph.
     basis: Option<Basis>,
-    /// The last basis that was stored.
-    stored_basis: Option<Basis>,
     /// How many retractions, and how many replacements, the graph reflects.
     retractions: usize,
     replacements: usize,
@@ -81,6 +81,7 @@ impl Tracker {
             label_settings,
             aged_chains: terms::aged_chains(&settings),
             settings,
+            stored_basis: Mutex::default(),
             world: RwLock::new(None),
             work: Mutex::default(),
             wake: Condvar::new(),
@@ -172,6 +173,8 @@ impl Tracker {
 
     /// Brings the graph and, unless they are deferred, the labels up to date and publishes them.
     fn catch_up(&self, taken: TakenWork, worker: &mut WorkerState) -> Result<(), EngineError> {
+        // Without the lock; below again, for lists that change meanwhile.
+        self.save_current_basis();
         let mut is_fresh = false;
         let (mut guard, state) = loop {
             if !self.work().has_graph() {
@@ -212,7 +215,7 @@ impl Tracker {
             return Ok(());
         };
         let digest = snapshot.basis();
-        self.save_basis(&snapshot, digest, worker);
+        self.save_basis(&snapshot);
         if worker.basis != Some(digest) {
             let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
@@ -352,16 +355,33 @@ impl Tracker {
         self.store.save_settings(&name, &self.label_settings.encode())
     }
 
-    /// Stores what the next labels rest on, which ids name while they are behind. If it cannot be stored
-    /// they are used all the same, and a snapshot of such an id cannot be rebuilt.
-    fn save_basis(&self, snapshot: &Snapshot, digest: Basis, worker: &mut WorkerState) {
-        if worker.stored_basis == Some(digest) {
+    /// Stores what labels on the current lists rest on.
+    pub(super) fn save_current_basis(&self) {
+        if let Some(snapshot) = self.current.snapshot.load_full() {
+            self.save_basis(&snapshot);
+        }
+    }
+
+    fn try_save_basis(&self, name: &str, form: &[u8]) -> Result<(), StoreError> {
+        // A store that refuses changes may have it.
+        if self.store.label_basis(name)?.is_some_and(|stored| stored == form) {
+            return Ok(());
+        }
+        self.store.save_label_basis(name, form)
+    }
+
+    /// Stores what labels on these lists rest on, which ids name while they are behind. If it cannot be
+    /// stored the labels are used all the same, and a snapshot of such an id cannot be rebuilt.
+    fn save_basis(&self, snapshot: &Snapshot) {
+        let basis = LabelBasis::from(snapshot.record());
+        let digest = basis.digest();
+        let mut stored = self.stored_basis.lock().recover();
+        if *stored == Some(digest) {
             return;
         }
-        let basis = LabelBasis::from(snapshot.record());
         let name = LabelBasis::name_of(&digest);
-        match self.store.save_label_basis(&name, &basis.encode()) {
-            Ok(()) => worker.stored_basis = Some(digest),
+        match self.try_save_basis(&name, &basis.encode()) {
+            Ok(()) => *stored = Some(digest),
             Err(error) => tracing::warn!(
                 basis = name, %error,
                 "basis of labels not stored, answers given while they are behind cannot be replayed"

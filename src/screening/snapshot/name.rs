@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn labels_behind_have_a_basis_or_say_that_none_is_named() {
-        let behind = |text: &str| parse_id(text).map(|name| name.behind);
+        let behind = |text: &'static str| parse_id(text).map(|name| name.behind);
         assert_eq!(behind("a-b12"), Some(Some(BehindName::Unnamed)));
         let none = BehindName::Labels { labels: None, change: 4 };
         assert_eq!(behind("a-b0.0.0.4"), Some(Some(none)));

@@ -182,7 +182,7 @@ fn what_is_not_whole_or_not_meant_is_refused() {
     flipped[half] ^= 1;
     check(&flipped, "the checksum of the frame is wrong");
     check(b"PK\x03\x04", "byte 0: this is not a backup of a store");
-    check(&newer(&whole), "was written by lazaretto 9.9.9 (backup format 1, store schema 8)");
+    check(&newer(&whole), "was written by lazaretto 9.9.9 (backup format 1, store schema 9)");
     check(&newer(&whole), "use lazaretto 9.9.9 or later");
     let names = names(dir.path());
     assert!(names.iter().all(|name| !name.starts_with(".lazaretto")), "{names:?}");
