@@ -372,7 +372,9 @@ pub struct Settlement {
 
 /// How many rows, retractions and replacements are known: together they determine which transfers
 /// count, since none of them is ever changed or removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct TransferCounts {
     pub rows: u64,
     pub retractions: u64,

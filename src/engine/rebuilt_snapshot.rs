@@ -195,9 +195,7 @@ impl Rebuilder<'_> {
                 let not_kept = || NotRebuilt::Basis(labels.basis.to_owned());
                 let stored = store.label_basis(labels.basis)?.ok_or_else(not_kept)?;
                 let basis = LabelBasis::decode(labels.basis, &stored).map_err(internal)?;
-                if basis.engine_version != ENGINE_VERSION
-                    || basis.revision != exposure::REVISION
-                {
+                if basis.engine_version != ENGINE_VERSION || basis.revision != exposure::REVISION {
                     return Err(NotRebuilt::OtherProgram(basis.engine_version).into());
                 }
                 basis
@@ -313,11 +311,7 @@ impl Rebuilder<'_> {
 
 impl Engine {
     /// Understands the list versions of a basis again. Their terms do not matter to labels.
-    fn lists_of_basis(
-        &self,
-        basis: &LabelBasis,
-        known: &Snapshot,
-    ) -> Result<Snapshot, PastError> {
+    fn lists_of_basis(&self, basis: &LabelBasis, known: &Snapshot) -> Result<Snapshot, PastError> {
         let mut states = Vec::new();
         let mut terms = Vec::new();
         for list in &basis.lists {
@@ -330,7 +324,14 @@ impl Engine {
                 max_age: None,
             });
         }
-        Ok(Snapshot::build(&states, &terms, DEFAULT_MAX_AGE, false, Default::default(), Some(known)))
+        Ok(Snapshot::build(
+            &states,
+            &terms,
+            DEFAULT_MAX_AGE,
+            false,
+            Default::default(),
+            Some(known),
+        ))
     }
 }
 

@@ -75,6 +75,13 @@ impl Import {
         Self { id, kind, csv }
     }
 
+    /// A list of these wallets.
+    pub fn of(id: &'static str, kind: ListKind, wallets: &[u8]) -> Self {
+        let rows = wallets.iter().map(|n| format!("{},ETH,p,2025-11-01\n", wallet(*n)));
+        let csv = "address,ticker,party_uid,listed_on\n".to_owned() + &rows.collect::<String>();
+        Self { id, kind, csv }
+    }
+
     pub fn make(&self, desk: &Desk) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list.csv");
@@ -96,6 +103,8 @@ pub struct Model {
     pub set: &'static [&'static str],
     /// Settings of every start.
     pub always: Vec<&'static str>,
+    /// The time of a start; [`NOW`] where none is set.
+    pub now: Option<String>,
 }
 
 impl Model {
@@ -226,7 +235,8 @@ impl Model {
 
     /// A desk on the same directory, with the settings of now.
     pub fn restarted(&self, desk: Desk) -> Desk {
-        Desk::on(desk.closed(), NOW, &[with(self.set), self.always.clone()].concat())
+        let now = self.now.as_deref().unwrap_or(NOW);
+        Desk::on(desk.closed(), now, &[with(self.set), self.always.clone()].concat())
     }
 
     /// Some of what has a place is told again, and better.

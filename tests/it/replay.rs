@@ -9,16 +9,21 @@ use jiff::{SignedDuration, Timestamp};
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::coverage::{CoverageDeclaration, Extent, Gap, GapCause, Verdict};
 use lazaretto::domain::list::ListKind;
+use lazaretto::domain::publication::Force;
 use lazaretto::domain::tag::TagInput;
 use lazaretto::domain::transfer::{Amount, Asset, Holder, Movement, MovementKind};
-use lazaretto::engine::TagRequest;
+use lazaretto::engine::{
+    Declaration, EngineError, NotRebuilt, RebuildLimits, TagRequest, check_named_record,
+};
 use lazaretto::exposure::Direction;
 use lazaretto::screening::ScopeFilter;
 use lazaretto::screening::payment::Payment;
 use lazaretto::screening::policy::Policy;
+use lazaretto::store::backup::restore;
+use lazaretto::store::verify_backup;
 
 use crate::exposure_changes::{BITCOINS, Import, Model, NOW, SETTINGS, WALLETS, start, with};
-use crate::support::desk::{Desk, list_id, wallet};
+use crate::support::desk::{Desk, list_id, sends, wallet};
 use crate::support::dice::Dice;
 use answers::{Answers, Question};
 
@@ -82,7 +87,7 @@ impl Story {
     }
 
     fn step(&mut self, desk: Desk) -> Desk {
-        let desk = match self.dice.below(24) {
+        let desk = match self.dice.below(26) {
             0..=9 => self.model.step(desk, &mut self.dice),
             10..=12 => {
                 for _ in 0..self.batches {
@@ -93,6 +98,7 @@ impl Story {
             13 => self.bulk_load(desk),
             14 => self.open_conflict(desk),
             15..=16 => self.import(desk),
+            24..=25 => self.wait(desk),
             17 => self.tag(desk),
             18..=19 => self.declare(desk),
             20 => self.gap(desk),
@@ -166,15 +172,69 @@ impl Story {
 
     /// A list changes; the graph is held now and then, so that labels are behind for sure.
     fn import(&mut self, desk: Desk) -> Desk {
-        let import = Import::random(&mut self.dice);
+        let held = (self.dice.below(2) == 0).then(|| desk.engine().payment_context());
         if self.dice.below(2) == 0 {
-            let _held = desk.engine().payment_context();
-            import.make(&desk);
-            self.ask(&desk, false);
+            Import::random(&mut self.dice).make(&desk);
         } else {
-            import.make(&desk);
+            self.publish(&desk);
         }
-        self.model.imports.push(import);
+        if held.is_some() {
+            self.ask(&desk, false);
+        }
+        drop(held);
+        desk
+    }
+
+    /// Publishes a list of rows that go and come, by hand or as its source has it, with gates or without.
+    fn publish(&mut self, desk: &Desk) {
+        let dice = &mut self.dice;
+        let (id, kind) = dice.of(&[
+            ("sanctions", ListKind::Sanctions),
+            ("sanctions", ListKind::Sanctions),
+            ("seized", ListKind::Seizure),
+            ("tagged", ListKind::Attribution),
+        ]);
+        let mut csv = "address,ticker,party_uid,party_name,listed_on,category\n".to_owned();
+        let name = dice.of(&["Alice", "Bob"]);
+        for n in 0..WALLETS {
+            if dice.below(3) == 0 {
+                continue;
+            }
+            let day = dice.of(&["2025-11-01", "2025-11-20", ""]);
+            let category = dice.of(&["exchange", "scam", "hack", ""]);
+            let party = n / 3;
+            csv += &format!("{},ETH,p{party},{name},{day},{category}\n", wallet(n as u8));
+        }
+        if dice.below(4) == 0 {
+            csv += &format!("{},XBT,p9,Carol,2025-11-01,\n", dice.of(&BITCOINS));
+            csv += "not an address,ETH,p9,Carol,2025-11-01,\n";
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list.csv");
+        std::fs::write(&path, csv).unwrap();
+        let declaration = (dice.below(4) == 0).then(|| Declaration { at: None, by: "test".into() });
+        let import = lazaretto::engine::Import {
+            id: list_id(id),
+            kind: Some(kind),
+            format: None,
+            file_name: "list.csv".to_owned(),
+            force: (dice.below(3) == 0).then(|| Force::all("test")),
+            published: None,
+            refreshes_age: dice.below(2) == 0,
+            declaration,
+            is_trial: false,
+        };
+        match desk.engine().import(&import, &path) {
+            Ok(_) | Err(EngineError::Refused(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Time goes on.
+    fn wait(&mut self, desk: Desk) -> Desk {
+        let now = desk.engine().now() + SignedDuration::from_secs(self.dice.below(90_000) as i64);
+        desk.set_clock(&now.to_string());
+        self.model.now = Some(now.to_string());
         desk
     }
 
@@ -296,11 +356,115 @@ fn tell(seed: u64, mut left: u64, asked: u64, batches: u64) -> (usize, usize) {
     let desk = story.model.restarted(desk);
     desk.engine().wait_for_exposure(true).unwrap();
     let replayed = story.answers.check(desk.engine(), &format!("seed {seed}"), |_| {});
-    let shuffle = |ids: &mut Vec<String>| ids.sort_by_key(|id| id.bytes().rev().collect::<Vec<_>>());
+    let shuffle =
+        |ids: &mut Vec<String>| ids.sort_by_key(|id| id.bytes().rev().collect::<Vec<_>>());
     if batches == 1 {
         story.answers.check(desk.engine(), &format!("seed {seed}, in another order"), shuffle);
     }
     replayed
+}
+
+/// A story of one wallet's payments to another, and the ids of its snapshots.
+fn short_story() -> (Desk, Vec<String>) {
+    let desk = Desk::new(NOW, &with(&[]));
+    let mut ids = Vec::new();
+    let mut id = |desk: &Desk| {
+        desk.engine().wait_for_exposure(true).unwrap();
+        ids.push(desk.engine().snapshot().unwrap().id().to_owned());
+    };
+    Import::of("adv", ListKind::Advisory, &[0]).make(&desk);
+    id(&desk);
+    for height in 1..4 {
+        desk.store(vec![sends(height, &wallet(0), &wallet(height as u8), start())], &[]);
+        id(&desk);
+    }
+    desk.engine().retract(&Chain::Evm(1), 3, None, "test").unwrap();
+    id(&desk);
+    (desk, ids)
+}
+
+#[track_caller]
+fn check_not_rebuilt(desk: &Desk, id: &str, want: &NotRebuilt) {
+    let mut rebuilder = desk.engine().rebuilder(RebuildLimits::default());
+    match rebuilder.rebuild(id) {
+        Err(EngineError::SnapshotNotKept { id: of, why }) => assert_eq!((&*of, &why), (id, want)),
+        other => panic!("{id}: {:?}", other.map(|rebuilt| rebuilt.snapshot().id().to_owned())),
+    }
+}
+
+#[test]
+fn what_cannot_be_rebuilt_says_why() {
+    let (desk, ids) = short_story();
+    let mut rebuilder = desk.engine().rebuilder(RebuildLimits::default());
+    for id in &ids {
+        assert_eq!(rebuilder.rebuild(id).unwrap().snapshot().id(), id);
+    }
+    let [empty, one, two, three, _] = &ids[..] else { panic!("{ids:?}") };
+    for wrong in ["", "0123456789abcdef", "0123456789abcdef-c1"] {
+        let error = rebuilder.rebuild(wrong).unwrap_err();
+        assert!(matches!(error, EngineError::UnknownSnapshot(_)), "{error}");
+    }
+    // An id that is put together of others.
+    let numbers = |id: &str, from: &str, to: &str| {
+        assert!(id.contains(from), "{id}");
+        id.replacen(from, to, 1)
+    };
+    check_not_rebuilt(&desk, &numbers(one, "-1-", "-9-"), &NotRebuilt::NoSuchTransfers);
+    check_not_rebuilt(&desk, &numbers(one, "-1-", "-1-1-"), &NotRebuilt::NoSuchTransfers);
+    check_not_rebuilt(&desk, &format!("{two}-d7"), &NotRebuilt::NoSuchTransfers);
+    check_not_rebuilt(&desk, &format!("{three}-b12"), &NotRebuilt::UnnamedBasis);
+    let basis = "0123456789abcdef";
+    let behind = format!("{three}-b{basis}.0.0.3");
+    check_not_rebuilt(&desk, &behind, &NotRebuilt::Basis(basis.to_owned()));
+    check_not_rebuilt(&desk, &format!("{empty}-b0.0.0.99"), &NotRebuilt::NoSuchTransfers);
+    // Labels were there: an id without them is of no snapshot.
+    check_not_rebuilt(&desk, &format!("{three}-b0.0.0.3"), &NotRebuilt::Differs);
+    check_not_rebuilt(&desk, &format!("{three}-f"), &NotRebuilt::ExposureFailed);
+    check_not_rebuilt(&desk, &format!("{empty}-u01234567"), &NotRebuilt::ListsNotStored);
+}
+
+#[test]
+fn a_graph_beyond_the_limit_of_memory_is_not_built() {
+    let (desk, ids) = short_story();
+    let mut rebuilder = desk.engine().rebuilder(RebuildLimits { graph_bytes: 650 });
+    assert!(rebuilder.rebuild(&ids[2]).is_ok());
+    let error = rebuilder.rebuild(&ids[3]).unwrap_err();
+    let EngineError::SnapshotNotKept { why, .. } = &error else { panic!("{error}") };
+    assert_eq!(*why, NotRebuilt::TooLarge { estimated: 900, limit: 650 });
+    assert!(rebuilder.rebuild(&ids[1]).is_ok(), "the next one is");
+}
+
+/// A day of a chain that is not required, after which it is stale, is part of the snapshot.
+#[test]
+fn the_age_at_which_a_chain_is_stale_is_part_of_an_id() {
+    let (desk, ids) = short_story();
+    let last = ids.last().unwrap();
+    let aged = with(&["chains.ethereum.max_age=1h"]);
+    let desk = Desk::on(desk.closed(), NOW, &aged);
+    desk.engine().wait_for_exposure(true).unwrap();
+    let now = desk.engine().snapshot().unwrap().id().to_owned();
+    assert_ne!(now, *last);
+    let mut rebuilder = desk.engine().rebuilder(RebuildLimits::default());
+    let mut age = |id: &str| rebuilder.rebuild(id).unwrap().snapshot().exposure().chains[0].max_age;
+    assert_eq!([age(&now), age(last)], [Some(SignedDuration::from_hours(1)), None]);
+}
+
+#[test]
+fn a_restored_backup_rebuilds_what_the_store_did() {
+    let (mut story, mut desk) = Story::new(7, 3, 1);
+    while story.answers.count() < 150 {
+        desk = story.step(desk);
+    }
+    let mut backup = Vec::new();
+    desk.engine().backup(&mut backup).unwrap();
+    let verified = verify_backup(&*backup, &check_named_record).unwrap();
+    assert_eq!(verified.problems, Vec::<String>::new());
+    assert!(verified.coverages > 10 && verified.settings > 0 && verified.label_bases > 1);
+    drop(desk);
+    let dir = tempfile::tempdir().unwrap();
+    restore(dir.path(), &*backup, 64 << 20, &check_named_record).unwrap();
+    let desk = Desk::on(dir, NOW, &with(&[]));
+    story.answers.check(desk.engine(), "restored", |_| {});
 }
 
 #[test]

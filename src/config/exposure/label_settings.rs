@@ -134,8 +134,7 @@ impl LabelSettings {
         let mut assets = AssetTable::default();
         for AssetForm { chain: name, asset: text, symbol, decimals, floor } in form.assets {
             let chain = chain_of(&name)?;
-            let invalid =
-                || LabelSettingsError::Asset { chain: name.clone(), asset: text.clone() };
+            let invalid = || LabelSettingsError::Asset { chain: name.clone(), asset: text.clone() };
             let asset = AssetTable::asset(&text, &chain).ok_or_else(invalid)?;
             let floor = Amount::from_str_radix(&floor, 10).map_err(|_| invalid())?;
             if floor == 0 || decimals > MAX_DECIMALS {
@@ -168,16 +167,19 @@ mod tests {
 
     #[test]
     fn settings_are_read_back_as_they_were_and_keep_their_digest() {
-        for set in [&[][..], &[
-            "exposure.max_hops=3",
-            "exposure.hub_limit=4",
-            "exposure.service_categories=exchange",
-            "chains.bitcoin.common_input=false",
-            "assets.ethereum.native.floor=2.5",
-            "assets.tron.1002000.symbol=BTT",
-            "assets.tron.1002000.decimals=6",
-            "assets.tron.1002000.floor=1000",
-        ]] {
+        for set in [
+            &[][..],
+            &[
+                "exposure.max_hops=3",
+                "exposure.hub_limit=4",
+                "exposure.service_categories=exchange",
+                "chains.bitcoin.common_input=false",
+                "assets.ethereum.native.floor=2.5",
+                "assets.tron.1002000.symbol=BTT",
+                "assets.tron.1002000.decimals=6",
+                "assets.tron.1002000.floor=1000",
+            ],
+        ] {
             let set = set.iter().map(|&text| text.to_owned()).collect();
             let config = Config::load(&Flags { set, ..Flags::default() }, []).unwrap();
             let settings = LabelSettings::from(&config.exposure);

@@ -57,9 +57,8 @@ impl SpansSummary {
 
     /// Returns true if it is one span that contains all of `extent`.
     pub fn is_whole_over(&self, extent: Option<(u64, u64)>) -> bool {
-        let contains = |(first, last): (u64, u64)| {
-            extent.is_none_or(|(from, to)| first <= from && to <= last)
-        };
+        let contains =
+            |(first, last): (u64, u64)| extent.is_none_or(|(from, to)| first <= from && to <= last);
         self.count == 1 && self.ends.is_some_and(contains)
     }
 }

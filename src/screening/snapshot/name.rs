@@ -150,7 +150,9 @@ pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
             ("b", rest) => behind = Some(rest),
             ("d", number) => coverage_revision = number.parse().ok()?,
             ("c", count) => looks = Some(count.parse().ok()?),
-            ("u", digest) => not_stored = u32::from_str_radix(digest, 16).ok().map(|_| Some(digest))?,
+            ("u", digest) => {
+                not_stored = u32::from_str_radix(digest, 16).ok().map(|_| Some(digest))?
+            }
             ("f", "") => has_failed = true,
             _ => numbers.push(part.parse::<u64>().ok()?),
         }

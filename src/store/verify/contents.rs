@@ -80,7 +80,9 @@ impl Contents {
             "rows" => self.rows(key, bytes, found),
             "changes" => self.change(key, bytes, found),
             "superseded" => self.superseded(key, bytes),
-            "snapshots" | "policies" | "settings" | "bases" => named(tree, key, bytes, judge, found),
+            "snapshots" | "policies" | "settings" | "bases" => {
+                named(tree, key, bytes, judge, found)
+            }
             "coverage" => self.coverage.take(key, bytes),
             "looks" => {
                 found.looks = looks::count_chunk(found.looks, key, bytes)?;

@@ -35,6 +35,8 @@ pub struct Answers {
     by_id: BTreeMap<String, OfSnapshot>,
     /// Ids in the order of their first answer.
     ids: Vec<String>,
+    /// How many answers took a search.
+    searched: usize,
 }
 
 impl Answers {
@@ -58,7 +60,7 @@ impl Answers {
             with("exposure: Some"),
             with("ExposureBehind"),
             with("joined: Some"),
-            with("needs_search true"),
+            self.searched,
         )
     }
 
@@ -67,12 +69,13 @@ impl Answers {
         let scope = Scope::new(snapshot, &question.filter, question.now).unwrap();
         let (address, chain) = (&question.address, question.chain.as_ref());
         let deep = engine.screen(&scope, address, chain, false).unwrap();
-        let mut answer = text_of(&scope, &deep.screening);
+        let mut answer = text_of(&deep.screening);
         if let Some(payment) = &question.payment {
             let context = engine.payment_context().unwrap();
             assert_eq!(context.snapshot().id(), snapshot.id());
             answer.push_str(&projection(&context, &question, payment));
         }
+        self.searched += usize::from(scope.needs_search());
         let id = snapshot.id().to_owned();
         let of = self.by_id.entry(id.clone()).or_insert_with(|| {
             self.ids.push(id);
@@ -103,7 +106,7 @@ impl Answers {
                 let scope = Scope::new(rebuilt.snapshot(), &question.filter, question.now).unwrap();
                 let (address, chain) = (&question.address, question.chain.as_ref());
                 let screening = rebuilt.screen(&scope, address, chain).unwrap();
-                let mut again = text_of(&scope, &screening);
+                let mut again = text_of(&screening);
                 if let Some(payment) = &question.payment {
                     let context = rebuilt.payment_context(question.now);
                     again.push_str(&projection(&context, question, payment));
@@ -132,7 +135,7 @@ fn projection(context: &PaymentContext<'_>, question: &Question, payment: &Payme
 }
 
 /// Every field of an answer.
-fn text_of(scope: &Scope<'_>, screening: &Screening<'_>) -> String {
+fn text_of(screening: &Screening<'_>) -> String {
     let Screening {
         address,
         other_addresses,
@@ -159,10 +162,9 @@ fn text_of(scope: &Scope<'_>, screening: &Screening<'_>) -> String {
          {score} {level:?} {decision:?} {decider:?} {:?} {:?}\n\
          {scope_incomplete:?} {address_incomplete:?}\n\
          covered {covered} over {exposure_hops} hops, uncovered {uncovered:?}\n\
-         needs_search {} unvalued_cut_short {unvalued_cut_short}\n{}\n",
+         unvalued_cut_short {unvalued_cut_short}\n{}\n",
         screening.rule(),
         screening.decision_text(),
-        scope.needs_search(),
         screening.reason(None),
     );
     for finding in findings {

@@ -149,9 +149,9 @@ fn what_is_newer_is_named_with_its_program() {
         ),
     );
     check(
-        &header("9.1.0", 1, 8),
+        &header("9.1.0", 1, 9),
         &format!(
-            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 8), but this is lazaretto {ours}, {reads}"
+            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 9), but this is lazaretto {ours}, {reads}"
         ),
     );
     let none = "byte 16: the backup is damaged: there is no backup format";
