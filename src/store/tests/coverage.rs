@@ -24,20 +24,24 @@ fn change(store: &Store, n: u64) {
     let chain = if n.is_multiple_of(5) { Chain::Tron } else { Chain::Evm(1) };
     let extent = Extent::Heights(n * 3..=n * 3 + 1);
     match n % 4 {
-        0 => drop(store_rows(store, &rows(n * 10..n * 10 + 5)).unwrap()),
+        0 => {
+            store_rows(store, &rows(n * 10..n * 10 + 5)).unwrap();
+        }
         1 => {
             let kinds = vec![MovementKind::Native];
             let covered = [CoverageDeclaration { chain, kinds, extent, is_clean_import: true }];
             let append = Append { covered: &covered, ..Append::default() };
-            drop(store.append_transfers(&append).unwrap());
+            store.append_transfers(&append).unwrap();
         }
         2 => {
             let (kind, cause) = (MovementKind::Tokens, GapCause::Stopped);
             let gaps = [(chain, Gap { kind, extent, cause, place: None })];
             let append = Append { new_gaps: &gaps, ..Append::default() };
-            drop(store.append_transfers(&append).unwrap());
+            store.append_transfers(&append).unwrap();
         }
-        _ => drop(retract(store, &chain, n * 3, "test").unwrap()),
+        _ => {
+            retract(store, &chain, n * 3, "test").unwrap();
+        }
     }
 }
 
@@ -103,7 +107,7 @@ fn an_open_conflict_counts_as_a_gap_until_it_is_settled() {
     store.settle_conflict(1, &settlement).unwrap();
     let gaps = |change| match store.coverage_at(change).unwrap() {
         PastCoverage::Found(at) => at.chains["eip155:1"].gaps.get(&MovementKind::Native).copied(),
-        other => panic!("{other:?}"),
+        other @ (PastCoverage::NoSuchState | PastCoverage::NotRecorded) => panic!("{other:?}"),
     };
     assert_eq!([gaps(1), gaps(2), gaps(3)], [None, Some(1), None]);
 }
