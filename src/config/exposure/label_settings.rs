@@ -104,7 +104,6 @@ impl LabelSettings {
         names
     }
 
-    /// Returns the stored form.
     pub fn encode(&self) -> Vec<u8> {
         let asset = |(chain, asset, rule): (&Chain, &_, &AssetRule)| AssetForm {
             chain: chain.caip2().into_owned(),
@@ -125,7 +124,7 @@ impl LabelSettings {
         serde_json::to_vec(&form).expect("strings, numbers and lists always have a JSON form")
     }
 
-    /// Reads the stored form.
+    /// Fails if the form names no chain, asset or amount, or has unknown fields.
     pub fn decode(stored: &[u8]) -> Result<Self, LabelSettingsError> {
         let form: Form = serde_json::from_slice(stored)?;
         if form.max_hops == 0 || form.max_hops > MAX_HOPS {
