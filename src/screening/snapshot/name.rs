@@ -16,11 +16,9 @@
 
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
-
 use super::super::coverage::ExposureState;
 use super::basis::LabelBasis;
+use super::record::short_name;
 use crate::domain::coverage::TransferCounts;
 use crate::domain::list::ListId;
 
@@ -92,11 +90,6 @@ pub(super) fn not_stored_digest(lists: &[ListId]) -> String {
     let mut name = short_name(names.join("\n").as_bytes());
     name.truncate(8);
     name
-}
-
-/// Returns the short name of what is stored: the first 8 bytes of its SHA-256, in hex.
-pub(super) fn short_name(stored: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(stored)[..8])
 }
 
 /// The parts of a snapshot id.

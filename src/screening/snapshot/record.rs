@@ -1,12 +1,13 @@
 //! What a snapshot id stands for: its record and the record's stored form. Builds no snapshot.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::super::coverage::{ExposureState, RequiredChain, SnapshotChainRecord};
 use super::super::policy::Policy;
-use super::name::short_name;
 use super::{ENGINE_VERSION, SnapshotList};
 use crate::domain::list::{DeclaredCheck, ListId, ListKind};
 use crate::domain::transfer::MovementKind;
@@ -128,6 +129,11 @@ impl SnapshotRecord {
     pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(stored)
     }
+}
+
+/// Returns the short name of what is stored: the first 8 bytes of its SHA-256, in hex.
+pub(super) fn short_name(stored: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(stored)[..8])
 }
 
 pub(super) fn record_of(

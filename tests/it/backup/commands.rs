@@ -204,7 +204,7 @@ fn newer(whole: &[u8]) -> Vec<u8> {
     let version = usize::from(head[24]);
     assert_eq!(version, 5, "the test puts 9.9.9 in the place of a version as long");
     head[25..30].copy_from_slice(b"9.9.9");
-    head[30..34].copy_from_slice(&8_u32.to_be_bytes());
+    head[30..34].copy_from_slice(&9_u32.to_be_bytes());
     let checksum = twox_hash::XxHash3_64::oneshot(&head);
     [&head[..], &checksum.to_be_bytes(), &whole[length + 8..]].concat()
 }
