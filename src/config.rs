@@ -23,7 +23,7 @@ use serde::de::MapAccess;
 pub use decision_log::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 pub use documents::{example, help, reference};
 use exposure::{AssetKeys, ChainTable};
-pub use exposure::{ChainRequirements, ExposureSettings};
+pub use exposure::{ChainRequirements, ExposureSettings, LabelSettings, LabelSettingsError};
 pub use identities::{CertificateName, Identity, check_identity_name};
 pub use limits::{Drain, Limits};
 use lists::ListTable;

@@ -9,15 +9,19 @@ mod current;
 pub mod decision_log;
 mod error;
 mod graph_queries;
+mod graph_search;
 mod history;
 mod hubs;
 mod import;
 mod joins;
+mod not_rebuilt;
+mod past_lists;
 mod past_snapshot;
 mod paths;
 mod payment;
 mod policies;
 mod readiness;
+mod rebuilt_snapshot;
 mod store_watch;
 mod tags;
 mod trace;
@@ -50,11 +54,13 @@ pub use graph_queries::EvidencedScreening;
 pub use history::ListAsOf;
 pub use hubs::{HubRow, HubsPage, HubsQuery};
 pub use import::Upload;
+pub use not_rebuilt::NotRebuilt;
 pub use past_snapshot::PastSnapshot;
 pub use payment::{PaymentContext, PaymentProjection};
 use policies::Policies;
 pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
 pub use readiness::Readiness;
+pub use rebuilt_snapshot::{RebuildLimits, Rebuilder, RebuiltSnapshot};
 pub use store_watch::StoreWatch;
 pub use tags::{TagReport, TagRequest};
 use tracker::Tracker;
@@ -185,6 +191,7 @@ impl Engine {
         let ingestor = Ingestor::open(store.clone(), move || now());
         let exposure = config.exposure.clone();
         let tracker = Arc::new(Tracker::open(store.clone(), current.clone(), exposure)?);
+        store_watch::tolerate_refusal(&store, tracker.save_settings(), "the settings of exposure")?;
         let on_change = {
             let (current, tracker) = (current.clone(), tracker.clone());
             move |states: &[Arc<ListState>], _: &Report| {
@@ -225,6 +232,10 @@ impl Engine {
             engine.load_starter_lists()?;
         }
         engine.current.publish_lists(&engine.publisher.lists());
+        // An older program may have made the labels in use without storing their basis.
+        if engine.current.exposure().labels.is_some() {
+            engine.tracker.save_current_basis();
+        }
         if engine.current.is_behind() {
             engine.tracker.lists_changed();
         }
@@ -429,9 +440,9 @@ impl Engine {
         let store = self.publisher.store();
         let Some(stored) = store.snapshot(parts.name)? else { return Ok(None) };
         let mut record = SnapshotRecord::decode(&stored).map_err(internal)?;
-        record.transfers.rows = parts.rows;
-        record.transfers.retractions = parts.retractions;
-        record.transfers.replacements = parts.replacements;
+        record.transfers.rows = parts.counts.rows;
+        record.transfers.retractions = parts.counts.retractions;
+        record.transfers.replacements = parts.counts.replacements;
         if let Some(looks) = parts.looks {
             let Some(known) = store.list_ages_at(looks)? else { return Ok(None) };
             for list in &mut record.lists {

@@ -20,6 +20,8 @@
 //! | `transfers`, `segments` | | [`transfers`], with the file `segments` |
 //! | `labels` | | [`labels`] |
 //! | `looks` | | [`looks`] |
+//! | `settings`, `bases` | as `snapshots` | bytes that the caller handed in |
+//! | `coverage` | | [`coverage`] |
 //!
 //! A value is 8 bytes of checksum and its [postcard] form; the checksum is the beginning of the
 //! SHA-256 over key and form, so that a damaged, missing or misplaced value is an error that
@@ -54,6 +56,7 @@
 pub mod backup;
 mod baseline;
 mod changes;
+mod coverage;
 mod database;
 mod error;
 mod files;
@@ -79,6 +82,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 pub use changes::{ChangePage, Changes, StoredChange};
+pub use coverage::{CoverageAt, PastCoverage};
 use database::{Database, Tree};
 pub use error::StoreError;
 pub use labels::{LabelChunks, StoredLabels};
@@ -100,13 +104,14 @@ pub use verify::{OpaqueRecord, RecordCheck, Verified, verify_backup};
 /// - Changes of schema 4 do not record the changed fields.
 /// - Schema 5 had no declared checks, no superseded rows and no backfills.
 /// - Versions of schema 6 do not record unparsed rows.
-pub const SCHEMA: u32 = 7;
+/// - Schema 7 kept no past coverage, no settings of exposure and no bases of labels.
+pub const SCHEMA: u32 = 8;
 
 /// The longest snapshot id or policy version, in bytes.
 pub const MAX_NAME: usize = 128;
 
 /// Older schemas that can be read.
-const OLDER_SCHEMAS: [u32; 6] = [1, 2, 3, 4, 5, 6];
+const OLDER_SCHEMAS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
 
 /// The default memory of the database's page cache, in bytes.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
@@ -128,6 +133,9 @@ pub struct Store {
     segment_file: transfers::SegmentFile,
     labels: Tree,
     looks: Tree,
+    settings: Tree,
+    bases: Tree,
+    coverage: Tree,
     /// The last checks of the lists' sources.
     check_log: Mutex<looks::CheckLog>,
     dir: PathBuf,

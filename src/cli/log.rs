@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::output::{self, Output};
 use super::{Global, connect, dates, render, runtime};
 use crate::audit;
-use crate::grpc::client::{Client, answer};
+use crate::grpc::client::{CallError, Client, answer};
 use crate::grpc::v1;
 
 /// The exit status of a replay that differs, and of a log that does not verify.
@@ -307,30 +307,32 @@ async fn export(client: &mut Client, wanted: &Wanted) -> Result<()> {
     pages(client, wanted, take).await
 }
 
+/// The most records in one call.
+const REPLAYED_AT_ONCE: usize = 10_000;
+
 async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> Result<u8> {
-    let mut records = records;
-    if records.is_empty() {
-        let found = find(client, wanted, usize::MAX).await?;
-        records.extend(found.into_iter().map(|record| record.record_id));
+    let mut record_ids = records;
+    if record_ids.is_empty() {
+        let mut found = find(client, wanted, usize::MAX).await?;
+        // Records of one snapshot go into one call.
+        found.sort_by(|a, b| a.snapshot_id.cmp(&b.snapshot_id));
+        record_ids.extend(found.into_iter().map(|record| record.record_id));
     }
     let (mut equal, mut different, mut not_replayed) = (0u64, 0u64, 0u64);
-    for record_id in records {
-        let request = v1::ReplayScreeningRequest { record_id: record_id.clone() };
-        let text = match answer(client.decision_log.replay_screening(request).await) {
-            Ok(replay) if replay.equal => {
-                equal += 1;
-                continue;
+    for record_ids in record_ids.chunks(REPLAYED_AT_ONCE) {
+        let request = v1::BatchReplayScreeningsRequest { record_ids: record_ids.to_vec() };
+        let mut replays = answer(client.decision_log.batch_replay_screenings(request).await)?;
+        while let Some(response) = replays.message().await.map_err(CallError::from)? {
+            let replayed = response.replayed.unwrap_or_default();
+            match (replayed.equal, replayed.not_replayed.is_empty()) {
+                (true, _) => equal += 1,
+                (false, true) => different += 1,
+                (false, false) => not_replayed += 1,
             }
-            Ok(replay) => {
-                different += 1;
-                render::log::differences(&record_id, &replay)
+            if !replayed.equal {
+                output::write(render::log::replayed(&replayed).as_bytes())?;
             }
-            Err(error) => {
-                not_replayed += 1;
-                format!("{record_id}: not replayed: {error}\n")
-            }
-        };
-        output::write(text.as_bytes())?;
+        }
     }
     let counts = format!("{equal} equal, {different} different, {not_replayed} not replayed\n");
     output::write(counts.as_bytes())?;

@@ -1,9 +1,9 @@
 //! The settings of exposure by chain and asset, and what labels depend on.
 
+mod label_settings;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::settings::{Name, Named, Reading, table};
 use super::values::{Given, Kind, duration, integer, parsed, string};
@@ -11,6 +11,8 @@ use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, MovementKind};
 use crate::exposure::{DEFAULT_CLUSTER_LIMIT, DEFAULT_HOPS, MAX_HOPS};
+
+pub use label_settings::{LabelSettings, LabelSettingsError};
 
 /// Default of `hub_limit`. In 85 real blocks of Ethereum the hot wallets of exchanges deal with 1,000 to
 /// 1,400 others in 2 to 18 blocks, and so pass this within hours; 99.9 % of the addresses deal with fewer
@@ -81,23 +83,9 @@ table! {
 }
 
 impl ExposureSettings {
-    /// Returns SHA-256 over all settings that labels depend on: hops, limits of hubs and clusters,
-    /// categories, chains without common inputs, assets.
+    /// [`LabelSettings::digest`].
     pub fn digest(&self) -> [u8; 32] {
-        let no_common_input = self.no_common_input();
-        let mut no_common_input: Vec<_> = no_common_input.iter().map(Chain::caip2).collect();
-        no_common_input.sort_unstable();
-        let mut digest = Sha256::new();
-        digest.update(format!(
-            "{} {} {:?} {:?}\n{} {no_common_input:?}\n",
-            self.max_hops,
-            self.hub_limit,
-            self.service_categories,
-            self.risk_categories,
-            self.cluster_limit,
-        ));
-        digest.update(self.assets.digest());
-        digest.finalize().into()
+        LabelSettings::from(self).digest()
     }
 
     /// Returns the chains with `common_input = false`.

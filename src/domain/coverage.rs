@@ -16,10 +16,12 @@ use super::transfer::{Asset, MovementKind, Transfer};
 
 mod gap;
 mod spans;
+mod summary;
 
 use gap::join_nearest;
 pub use gap::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, add_gap, subtract_rows};
 pub use spans::{MAX_SPANS, Spans, below, contain, difference, spans_from, union};
+pub use summary::{ChainSummary, KindSummary, SpansSummary};
 
 /// The maximum number of assets recorded per chain.
 pub const MAX_ASSETS: usize = 64;
@@ -368,6 +370,17 @@ pub struct Settlement {
     pub reason: String,
 }
 
+/// How many rows, retractions and replacements are known: together they determine which transfers
+/// count, since none of them is ever changed or removed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct TransferCounts {
+    pub rows: u64,
+    pub retractions: u64,
+    pub replacements: u64,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferState {
     /// The number of stored rows, including retracted and replaced ones.
@@ -404,6 +417,31 @@ impl TransferState {
         let open =
             move |conflict: &&Conflict| conflict.settled.is_none() && conflict.chain == *chain;
         (0..).zip(self.conflicts.iter()).filter(move |(_, conflict)| open(conflict))
+    }
+
+    pub fn counts_of_all(&self) -> TransferCounts {
+        TransferCounts {
+            rows: self.rows,
+            retractions: self.retractions.len() as u64,
+            replacements: self.replacements.len() as u64,
+        }
+    }
+
+    /// Returns the state in which so many were known, without chains and conflicts, which rows do not
+    /// determine. Returns `None` if there are fewer.
+    pub fn rows_as_of(&self, counts: TransferCounts) -> Option<Self> {
+        let known = self.counts_of_all();
+        if counts.rows > known.rows || counts.replacements > known.replacements {
+            return None;
+        }
+        let retractions = usize::try_from(counts.retractions).ok()?;
+        let retractions = self.retractions.get(..retractions)?.to_vec();
+        let mut replacements = Replacements::default();
+        let replacement_count = usize::try_from(counts.replacements).ok()?;
+        let log = self.replacements.since(0).get(..replacement_count)?;
+        log.iter().for_each(|replacement| replacements.push(*replacement));
+        let replacements = Arc::new(replacements);
+        Some(Self { rows: counts.rows, retractions, replacements, ..Self::default() })
     }
 
     /// Returns the number of changes that alter answers without adding rows, over all chains.

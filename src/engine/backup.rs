@@ -7,8 +7,9 @@ use std::time::Instant;
 use data_encoding::HEXLOWER;
 
 use super::{Engine, EngineError};
+use crate::config::LabelSettings;
 use crate::screening::policy::Policy;
-use crate::screening::snapshot::SnapshotRecord;
+use crate::screening::snapshot::{LabelBasis, SnapshotRecord};
 use crate::store::{OpaqueRecord, StoreError};
 
 impl Engine {
@@ -39,8 +40,8 @@ impl Engine {
     }
 }
 
-/// Checks a stored snapshot or policy: a snapshot must decode, a policy must be text, and the digest in
-/// the name must match. An old policy need not be valid today.
+/// Checks a stored record: it must decode, and the digest in its name must match. An old policy must be
+/// text, and need not be valid today.
 pub fn check_named_record(named: OpaqueRecord<'_>) -> Result<(), String> {
     match named {
         OpaqueRecord::Snapshot(name, stored) => {
@@ -60,5 +61,14 @@ pub fn check_named_record(named: OpaqueRecord<'_>) -> Result<(), String> {
                 _ => Err("its content does not match its version".to_owned()),
             }
         }
+        OpaqueRecord::Settings(digest, stored) => {
+            let settings = LabelSettings::decode(stored).map_err(|error| error.to_string())?;
+            if HEXLOWER.encode(&settings.digest()) == digest {
+                Ok(())
+            } else {
+                Err("its content does not match its digest".to_owned())
+            }
+        }
+        OpaqueRecord::LabelBasis(name, stored) => LabelBasis::decode(name, stored).map(drop),
     }
 }

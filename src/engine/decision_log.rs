@@ -21,7 +21,7 @@ pub use call::{CallRecord, OfficerEvent, PaymentRecord};
 pub use idempotency::KnownAnswer;
 pub use item::{Fingerprints, ItemRecord, RecordClass, RecordedItem, References, fingerprints};
 pub use records::{Record, RecordError, RecordPage, RecordQuery};
-pub use replay::Replay;
+pub use replay::{Replay, Replayer};
 
 use idempotency::KnownAnswers;
 use witness::Witness;

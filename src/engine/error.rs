@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{MAX_FILE, MAX_UPLOAD};
+use super::{MAX_FILE, MAX_UPLOAD, NotRebuilt};
 use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
 use crate::domain::transfer::TransferError;
@@ -86,9 +86,9 @@ pub enum EngineError {
     Policy(Vec<String>),
     #[error("no snapshot {0:?} was in force here: give the snapshot_id of an earlier answer")]
     UnknownSnapshot(String),
-    /// The snapshot existed, but not all of it is kept.
+    /// The snapshot existed, but it cannot be rebuilt.
     #[error("snapshot {id} cannot be answered by: {why}")]
-    SnapshotNotKept { id: String, why: String },
+    SnapshotNotKept { id: String, why: NotRebuilt },
     #[error("the record cannot be replayed: {0}")]
     NotReplayable(String),
     /// Exposure can no longer be kept up to date.

@@ -1,15 +1,14 @@
 //! Graph queries: screenings that search the transfer graph, counterparties of an address, and the
 //! evidence of an exposure. Runs the searches of `exposure` and loads the transfers that they find.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
+use super::graph_search::GraphSearch;
 use super::joins::Joins;
 use super::paths::{self, Sums};
-use super::tracker::terms::moment;
 use super::types::{
     CounterpartyPage, CounterpartyQuery, CounterpartyRow, ExposureEvidence, JoinChainEvidence,
     PathEvidence,
@@ -24,6 +23,7 @@ use crate::exposure::{
     CommonInputSearch, Direction, Label, Nearness, NotCounted, Path, Source, StopReason,
     UnvaluedSearch, World,
 };
+use crate::screening::coverage::moment;
 use crate::screening::{Scope, Screening, Searched, packed_keys};
 
 /// The most transfers of an address that its evidence sums.
@@ -78,29 +78,8 @@ impl Engine {
         if world.is_none() {
             self.tracker.want_graph();
         }
-        let searched_paths = RefCell::new(HashMap::new());
-        // Cached: a shadow policy repeats each search.
-        let searched: RefCell<HashMap<Vec<PackedKey>, Searched>> = RefCell::default();
-        let search = |keys: &[PackedKey]| {
-            let Some(world) = world else { return Searched::unavailable() };
-            if let Some(known) = searched.borrow().get(keys) {
-                return known.clone();
-            }
-            let sources = scope.sources();
-            let (mut found, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
-            let joined = Self::search_joined(world, scope, keys, &sources, BUDGET);
-            if joined.cut_short {
-                found.cut_short.get_or_insert("too many common inputs");
-            }
-            found.joined = joined.found;
-            found.unvalued = Self::search_unvalued(world, scope, keys, &sources, BUDGET);
-            let of = keys.first().copied();
-            let slot = |path: Path| ((of, path.direction, path.source.kind), path);
-            searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
-            searched.borrow_mut().insert(keys.to_vec(), found.clone());
-            found
-        };
-        let screening = scope.screen(address, chain, Some(&search))?;
+        let search = GraphSearch::new(world, scope);
+        let screening = scope.screen(address, chain, Some(&|keys| search.search(keys)))?;
         let world = world.filter(|_| with_evidence);
         let joins = world.map(|world| Joins::new(self, world, until(scope)));
         let evidence = screening.findings.iter().map(|finding| {
@@ -111,9 +90,8 @@ impl Engine {
             if near.hub {
                 return None;
             }
-            let paths = searched_paths.borrow();
-            let path = paths.get(&(finding.exposed_key, near.direction, near.kind))?;
-            self.path_alone(world, path, near, joins)
+            let path = search.path(&(finding.exposed_key, near.direction, near.kind))?;
+            self.path_alone(world, &path, near, joins)
         });
         let evidence = evidence.collect();
         let joins = screening.findings.iter().map(|finding| {

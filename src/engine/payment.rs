@@ -6,6 +6,8 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use super::BUDGET;
 use super::graph_queries::seconds;
+use jiff::Timestamp;
+
 use super::{Engine, EngineError};
 use crate::domain::address::{Reading, is_system_key, uncontrolled_keys};
 use crate::domain::asset::AssetTable;
@@ -25,9 +27,26 @@ const BUDGET_OF_ALL: u64 = 4 * BUDGET;
 /// waits.
 #[derive(Debug)]
 pub struct PaymentContext<'e> {
-    engine: &'e Engine,
     snapshot: Arc<Snapshot>,
-    world: RwLockReadGuard<'e, Option<World>>,
+    world: GraphAccess<'e>,
+    assets: &'e AssetTable,
+    now: Timestamp,
+}
+
+/// The graph in force, or one of the past.
+#[derive(Debug)]
+enum GraphAccess<'e> {
+    Current(RwLockReadGuard<'e, Option<World>>),
+    Past(Option<&'e World>),
+}
+
+impl GraphAccess<'_> {
+    fn world(&self) -> Option<&World> {
+        match self {
+            Self::Current(world) => world.as_ref(),
+            Self::Past(world) => *world,
+        }
+    }
 }
 
 /// The changes that a payment would make to the customer's side.
@@ -68,23 +87,34 @@ impl Engine {
         }
         // After the graph is locked: labels do not change while it is.
         let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
-        Ok(PaymentContext { engine: self, snapshot, world })
+        let (assets, now) = (&self.tracker.settings().assets, self.now());
+        Ok(PaymentContext { snapshot, world: GraphAccess::Current(world), assets, now })
     }
 }
 
-impl PaymentContext<'_> {
+impl<'e> PaymentContext<'e> {
+    /// Projects payments from a past snapshot and its graph, as at the moment `now`.
+    pub(super) fn past(
+        snapshot: &Arc<Snapshot>,
+        world: Option<&'e World>,
+        assets: &'e AssetTable,
+        now: Timestamp,
+    ) -> Self {
+        Self { snapshot: snapshot.clone(), world: GraphAccess::Past(world), assets, now }
+    }
+
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
     /// Projects what a payment adds to the exposure of the customer's side, in a scope of the snapshot.
     pub fn project<'s>(&self, scope: &Scope<'s>, payment: &Payment) -> PaymentProjection<'s> {
-        let assets = &self.engine.tracker.settings().assets;
+        let assets = self.assets;
         let effect = Effect::of(assets.rule(&payment.chain, &payment.asset), payment.amount);
         let exposure = self.snapshot.exposure();
         let rows = exposure.labelled_rows();
         // During a bulk load the graph may be ahead of the labels.
-        let world = self.world.as_ref().filter(|world| world.rows() == rows);
+        let world = self.world.world().filter(|world| world.rows() == rows);
         let is_behind = exposure.behind || exposure.failed.is_some();
         // Only the graph knows hubs; assets without a value need none.
         let is_graph_needed = effect != Effect::UnvaluedAsset || scope.needs_search();
@@ -93,7 +123,7 @@ impl PaymentContext<'_> {
             world,
             assets,
             sources: scope.needs_search().then(|| scope.sources()),
-            now: seconds(self.engine.now()),
+            now: seconds(self.now),
             budget: Cell::new(BUDGET_OF_ALL),
             incomplete: Cell::new(is_behind || is_graph_needed && world.is_none()),
         };

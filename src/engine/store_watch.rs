@@ -131,6 +131,7 @@ impl Engine {
             Reopening::Done => {
                 self.publisher.catch_up()?;
                 self.current.save_policies()?;
+                self.tracker.save_settings()?;
                 self.current.save_current_record();
                 // The change that failed may have reached the disk.
                 self.tracker.state_changed();

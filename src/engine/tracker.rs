@@ -1,7 +1,7 @@
 //! The exposure tracker: one thread applies stored transfers and list changes to the graph, and
 //! publishes new labels. Readers take labels without a lock, and the graph under a shared one.
 
-mod graph;
+pub(super) mod graph;
 mod pending;
 mod saved;
 pub(super) mod terms;
@@ -12,16 +12,19 @@ mod tests;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, TryLockError};
 
+use data_encoding::HEXLOWER;
+
 use super::EngineError;
 use super::current::{Basis, CurrentSnapshot};
-use crate::config::ExposureSettings;
+use crate::config::{ExposureSettings, LabelSettings};
 use crate::domain::coverage::TransferState;
 use crate::domain::lock::Recover;
 use crate::domain::transfer::Transfer;
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::path_ends::path_ends;
-use crate::store::Store;
+use crate::screening::snapshot::{LabelBasis, Snapshot};
+use crate::store::{Store, StoreError};
 use graph::remove_replaced;
 use pending::{PendingWork, TakenWork};
 use saved::SavedLabels;
@@ -34,8 +37,14 @@ pub(super) struct Tracker {
     store: Arc<Store>,
     current: Arc<CurrentSnapshot>,
     settings: ExposureSettings,
-    /// Digest of `settings`, which each publication of labels carries.
+    /// The part of `settings` that labels depend on, with its digest, which each publication of labels
+    /// carries.
+    label_settings: LabelSettings,
     settings_digest: [u8; 32],
+    /// The chains of `settings` that become stale and are not required.
+    aged_chains: Arc<[(String, u64)]>,
+    /// The last basis of labels that was stored.
+    stored_basis: Mutex<Option<Basis>>,
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
     work: Mutex<PendingWork>,
@@ -64,18 +73,22 @@ impl Tracker {
         current: Arc<CurrentSnapshot>,
         settings: ExposureSettings,
     ) -> Result<Self, EngineError> {
+        let label_settings = LabelSettings::from(&settings);
         let tracker = Self {
             store,
             current,
-            settings_digest: settings.digest(),
+            settings_digest: label_settings.digest(),
+            label_settings,
+            aged_chains: terms::aged_chains(&settings),
             settings,
+            stored_basis: Mutex::default(),
             world: RwLock::new(None),
             work: Mutex::default(),
             wake: Condvar::new(),
         };
         let state = tracker.store.transfer_state();
         if state.rows == 0 {
-            *tracker.world_mut() = Some(World::new(tracker.world_settings()));
+            *tracker.world_mut() = Some(World::new(world_settings(&tracker.label_settings)));
             tracker.work().graph_loaded();
             tracker.current.set_exposure(tracker.exposure(None, &state, false), [0; 32]);
             return Ok(tracker);
@@ -160,6 +173,8 @@ impl Tracker {
 
     /// Brings the graph and, unless they are deferred, the labels up to date and publishes them.
     fn catch_up(&self, taken: TakenWork, worker: &mut WorkerState) -> Result<(), EngineError> {
+        // Without the lock; below again, for lists that change meanwhile.
+        self.save_current_basis();
         let mut is_fresh = false;
         let (mut guard, state) = loop {
             if !self.work().has_graph() {
@@ -200,6 +215,7 @@ impl Tracker {
             return Ok(());
         };
         let digest = snapshot.basis();
+        self.save_basis(&snapshot);
         if worker.basis != Some(digest) {
             let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
@@ -333,11 +349,49 @@ impl Tracker {
         self.work.lock().recover()
     }
 
-    fn world_settings(&self) -> Settings {
-        let no_common_input = self.settings.no_common_input();
-        let ExposureSettings { max_hops, hub_limit, cluster_limit, assets, .. } =
-            self.settings.clone();
-        Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
+    /// Stores the settings that labels depend on, so that past snapshots can be rebuilt.
+    pub(super) fn save_settings(&self) -> Result<(), StoreError> {
+        let name = HEXLOWER.encode(&self.settings_digest);
+        self.store.save_settings(&name, &self.label_settings.encode())
+    }
+
+    /// Stores what labels on the current lists rest on.
+    pub(super) fn save_current_basis(&self) {
+        if let Some(snapshot) = self.current.snapshot.load_full() {
+            self.save_basis(&snapshot);
+        }
+    }
+
+    fn try_save_basis(&self, name: &str, form: &[u8]) -> Result<(), StoreError> {
+        // A store that refuses changes may have it.
+        if self.store.label_basis(name)?.is_some_and(|stored| stored == form) {
+            return Ok(());
+        }
+        self.store.save_label_basis(name, form)
+    }
+
+    /// Stores what labels on these lists rest on, which ids name while they are behind. If it cannot be
+    /// stored the labels are used all the same, and a snapshot of such an id cannot be rebuilt.
+    fn save_basis(&self, snapshot: &Snapshot) {
+        let basis = LabelBasis::from(snapshot.record());
+        let digest = basis.digest();
+        let mut stored = self.stored_basis.lock().recover();
+        if *stored == Some(digest) {
+            return;
+        }
+        let name = LabelBasis::name_of(&digest);
+        match self.try_save_basis(&name, &basis.encode()) {
+            Ok(()) => *stored = Some(digest),
+            Err(error) => tracing::warn!(
+                basis = name, %error,
+                "basis of labels not stored, answers given while they are behind cannot be replayed"
+            ),
+        }
+    }
+
+    /// The settings that labels depend on, and their digest.
+    pub(super) fn label_settings(&self) -> (&LabelSettings, &[u8; 32]) {
+        (&self.label_settings, &self.settings_digest)
     }
 
     fn exposure(
@@ -358,6 +412,14 @@ impl Tracker {
             change: state.changes,
             max_hops: self.settings.max_hops,
             settings_digest: self.settings_digest,
+            aged_chains: self.aged_chains.clone(),
         }
     }
+}
+
+/// Returns the settings of a graph.
+pub(super) fn world_settings(settings: &LabelSettings) -> Settings {
+    let LabelSettings { max_hops, hub_limit, cluster_limit, assets, no_common_input, .. } =
+        settings.clone();
+    Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
 }

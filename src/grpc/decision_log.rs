@@ -2,24 +2,32 @@
 
 mod record;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::access;
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::concurrency::ConcurrencyLimits;
 use super::page;
-use super::status::{Refusal, both, invalid_field, moment};
+use super::status::{Refusal, all, both, invalid_field, moment};
 use super::v1::decision_log_service_server::DecisionLogService;
 use super::v1::{self, ErrorReason};
 use crate::audit::{AuditError, Field, Reader, RecordId};
-use crate::engine::Engine;
-use crate::engine::decision_log::{DecisionLog, OfficerEvent, RecordError, RecordQuery};
+use crate::engine::decision_log::{DecisionLog, OfficerEvent, Record, RecordError, RecordQuery};
+use crate::engine::{Engine, EngineError, RebuildLimits};
+use crate::grpc::bounds::MAX_QUERIES;
 use crate::grpc::request::MAX_REQUEST_ID;
+use crate::screening::snapshot::parse_id;
 
 /// The most bytes of a text that a query compares.
 const MAX_TEXT: usize = 1024;
+
+/// Replays that wait to be sent.
+const REPLAYS_AHEAD: usize = 64;
 
 /// The service over the engine, with the turns of its searches.
 #[derive(Clone, Debug)]
@@ -114,8 +122,48 @@ impl DecisionLogService for DecisionLogs {
         request: Request<v1::ReplayScreeningRequest>,
     ) -> Result<Response<v1::ReplayScreeningResponse>, Status> {
         let id = record_id(&request.into_inner().record_id)?;
-        let work = move |engine: &Arc<Engine>| replay(engine, id);
+        let work = move |engine: &Arc<Engine>| {
+            let mut replayed = None;
+            replay(engine, &[id], |one| {
+                replayed = Some(one);
+                false
+            })?;
+            Ok(v1::ReplayScreeningResponse { replayed })
+        };
         with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+    }
+
+    type BatchReplayScreeningsStream =
+        ReceiverStream<Result<v1::BatchReplayScreeningsResponse, Status>>;
+
+    async fn batch_replay_screenings(
+        &self,
+        request: Request<v1::BatchReplayScreeningsRequest>,
+    ) -> Result<Response<Self::BatchReplayScreeningsStream>, Status> {
+        let ids = request.into_inner().record_ids;
+        if ids.is_empty() || ids.len() > MAX_QUERIES {
+            let message = format!("{} records, 1 to {MAX_QUERIES}", ids.len());
+            return Err(invalid_field("record_ids", message).into());
+        }
+        let ids = all(ids.iter().map(|id| record_id(id)))?;
+        let (sender, receiver) = mpsc::channel(REPLAYS_AHEAD);
+        let (engine, load) = (self.engine.clone(), self.load.clone());
+        tokio::spawn(async move {
+            let failed = sender.clone();
+            let work = move |engine: &Arc<Engine>| {
+                let send = |replayed| {
+                    let replayed = Some(replayed);
+                    let response = v1::BatchReplayScreeningsResponse { replayed };
+                    sender.blocking_send(Ok(response)).is_ok()
+                };
+                replay(engine, &ids, send)
+            };
+            if let Err(status) = with_engine_in_turn(&load.searches, &engine, work).await {
+                // Nobody reads any more where this fails.
+                drop(failed.send(Err(status)).await);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
     async fn hold_screening(
@@ -299,20 +347,40 @@ fn record_query(request: &v1::QueryScreeningsRequest) -> Result<RecordQuery, Ref
     })
 }
 
-fn replay(engine: &Engine, id: RecordId) -> Result<v1::ReplayScreeningResponse, Refusal> {
-    let (record, ..) = log(engine)?.record(id, engine.now())?;
-    let snapshot = engine.snapshot();
-    let replay = engine.replay(&record)?;
-    let difference = |(field, recorded, replayed): (String, String, String)| v1::ReplayDifference {
-        field,
-        recorded,
-        replayed,
-    };
-    Ok(v1::ReplayScreeningResponse {
-        record: Some(record::message(&record, snapshot.as_deref())),
-        equal: replay.differences.is_empty(),
-        differences: replay.differences.into_iter().map(difference).collect(),
-        recorded_by: replay.recorded_by,
-        replayed_by: crate::screening::snapshot::ENGINE_VERSION.to_owned(),
-    })
+/// Replays records, grouped by their snapshots; the results come in the order of the snapshots.
+fn replay(
+    engine: &Engine,
+    ids: &[RecordId],
+    mut take: impl FnMut(v1::ReplayedScreening) -> bool,
+) -> Result<(), Refusal> {
+    let log = log(engine)?;
+    let mut by_snapshot: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for id in ids {
+        let (record, ..) = log.record(*id, engine.now())?;
+        by_snapshot.entry(record.call.snapshot.clone()).or_default().push(record);
+    }
+    let current = engine.snapshot();
+    // The rows of a snapshot stand behind its name: a graph goes on from one with fewer.
+    let mut groups: Vec<_> = by_snapshot.into_iter().collect();
+    groups.sort_by_key(|(snapshot, records)| {
+        let rows = parse_id(snapshot).map_or(0, |name| name.counts.rows);
+        (rows, records.first().map(|record| record.time))
+    });
+    let mut replayer = engine.replayer(RebuildLimits::default());
+    for (snapshot, records) in groups {
+        let replays = match replayer.replay(&snapshot, &records) {
+            Ok(replays) => replays,
+            Err(error) => {
+                let why = error.to_string();
+                records.iter().map(|_| Err(EngineError::NotReplayable(why.clone()))).collect()
+            }
+        };
+        for (record, replay) in records.iter().zip(replays) {
+            let message = record::replayed(record, replay, current.as_deref());
+            if !take(message) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 43] = [
+pub const METHODS: [Method; 44] = [
     method("/grpc.health.v1.Health/Check", CallClass::Probe, Requirement::Nothing),
     // Streams are few: callers without an identity must not take them all.
     method("/grpc.health.v1.Health/Watch", CallClass::Stream, Requirement::Identity),
@@ -52,6 +52,7 @@ pub const METHODS: [Method; 43] = [
         CallClass::Stream,
         Requirement::Identity,
     ),
+    method("/lazaretto.v1.DecisionLogService/BatchReplayScreenings", CallClass::Stream, LOG),
     method("/lazaretto.v1.DecisionLogService/GetConsistencyProof", CallClass::Call, LOG),
     method("/lazaretto.v1.DecisionLogService/GetInclusionProof", CallClass::Call, LOG),
     method("/lazaretto.v1.DecisionLogService/GetLogKey", CallClass::Call, LOG),

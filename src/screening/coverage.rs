@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Incomplete, NotKept};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainState, CoveredSpans, Spans};
+use crate::domain::coverage::{ChainSummary, KindSummary};
 use crate::domain::transfer::{Asset, MovementKind};
 use crate::exposure::{DEFAULT_HOPS, Labels};
 
@@ -61,51 +61,49 @@ pub enum Shortfall {
 }
 
 impl ChainCoverage {
-    /// What is loaded by `head`; `required` are the kinds that the configuration asks for, none where
-    /// the chain is not required. `conflicts` are those not settled, by kind.
+    /// What is loaded by `summary`, of whose assets `assets` are the first; `required` are the kinds that
+    /// the configuration asks for, none where the chain is not required.
     pub fn new(
-        head: &ChainState,
-        conflicts: &[(MovementKind, u64)],
+        chain: &Chain,
+        summary: &ChainSummary,
+        assets: &[Asset],
         required: Option<&[MovementKind]>,
-        assets: &AssetTable,
+        table: &AssetTable,
     ) -> Self {
-        let chain = head.chain.clone();
         let needed = |kind: &MovementKind| {
-            MovementKind::required_of(&chain).contains(kind)
+            MovementKind::required_of(chain).contains(kind)
                 || required.is_some_and(|required| required.contains(kind))
         };
-        let extent = Extents::of(head, &needed);
-        let is_known = |kind: &MovementKind| head.kinds.contains_key(kind) || needed(kind);
+        let extent = Extents::of(summary, &needed);
+        let is_known = |kind: &MovementKind| summary.kinds.contains_key(kind) || needed(kind);
         let kinds = MovementKind::ALL.into_iter().filter(is_known).map(|kind| {
-            let own = head.kinds.get(&kind).cloned().unwrap_or_default();
-            let gaps = head.gaps.iter().filter(|gap| gap.kind == kind).count() as u64;
-            let conflicts = conflicts.iter().filter(|(of, _)| *of == kind);
-            let gaps = gaps + conflicts.map(|(_, count)| count).sum::<u64>();
+            let own = summary.kinds.get(&kind).copied().unwrap_or_default();
+            let gaps = summary.gaps.get(&kind).copied().unwrap_or(0);
             KindCoverage {
                 kind,
                 is_needed: needed(&kind),
                 is_required: required.is_some_and(|required| required.contains(&kind)),
-                last_height: own.heights.last().map(|span| *span.end()),
-                spans: own.heights.len() as u64,
+                last_height: own.heights.ends.map(|(_, last)| last),
+                spans: own.heights.count,
                 gaps,
                 shortfall: extent.shortfall(&own, gaps),
             }
         });
-        let valued = |asset: &Asset| assets.rule(&chain, asset).is_some();
-        let unvalued = match (valued(&Asset::Native), head.assets.iter().any(valued)) {
+        let valued = |asset: &Asset| table.rule(chain, asset).is_some();
+        let unvalued = match (valued(&Asset::Native), assets.iter().any(valued)) {
             (false, _) => Some(Asset::Native),
-            (true, false) => head.assets.first().cloned(),
+            (true, false) => assets.first().cloned(),
             (true, true) => None,
         };
         Self {
             kinds: kinds.collect(),
             unvalued,
-            transfers: head.transfers,
-            first_time: None,
-            last_time: None,
+            transfers: summary.transfers,
+            first_time: summary.first_time.and_then(moment),
+            last_time: summary.last_time.and_then(moment),
             required: required.is_some(),
             max_age: None,
-            chain,
+            chain: chain.clone(),
         }
     }
 
@@ -173,32 +171,32 @@ struct Extents {
 }
 
 impl Extents {
-    fn of(head: &ChainState, needed: &dyn Fn(&MovementKind) -> bool) -> Self {
-        let spans = |spans: &Spans| Some((*spans.first()?.start(), *spans.last()?.end()));
+    fn of(summary: &ChainSummary, needed: &dyn Fn(&MovementKind) -> bool) -> Self {
         let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
-        let of_needed = head.kinds.iter().filter(|(kind, _)| needed(kind));
-        let heights = of_needed.filter_map(|(_, own)| spans(&own.heights));
+        let of_needed = summary.kinds.iter().filter(|(kind, _)| needed(kind));
+        let heights = of_needed.filter_map(|(_, own)| own.heights.ends);
         // What schema 2 took for covered is missing of each kind until it is declared.
-        let heights = heights.chain(spans(&head.undeclared)).reduce(wider);
-        Self { heights, times: head.first_time.zip(head.last_time) }
+        let heights = heights.chain(summary.undeclared.ends).reduce(wider);
+        Self { heights, times: summary.first_time.zip(summary.last_time) }
     }
 
-    fn shortfall(&self, own: &CoveredSpans, gaps: u64) -> Option<Shortfall> {
-        let reaches = |spans: &Spans, extent: Option<(u64, u64)>| match &spans[..] {
-            [span] => extent.is_none_or(|(from, to)| *span.start() <= from && to <= *span.end()),
-            _ => false,
-        };
+    fn shortfall(&self, own: &KindSummary, gaps: u64) -> Option<Shortfall> {
         let whole = match (own.heights.is_empty(), own.times.is_empty()) {
-            (true, true) if own.undeclared_times.is_empty() => return Some(Shortfall::Missing),
+            (true, true) if !own.has_undeclared_times => return Some(Shortfall::Missing),
             (true, true) => return Some(Shortfall::Unpositioned),
-            (false, _) => reaches(&own.heights, self.heights),
-            (true, false) => reaches(&own.times, self.times),
+            (false, _) => own.heights.is_whole_over(self.heights),
+            (true, false) => own.times.is_whole_over(self.times),
         };
-        if !own.undeclared_times.is_empty() {
+        if own.has_undeclared_times {
             return Some(Shortfall::Unpositioned);
         }
         (!whole || gaps > 0).then_some(Shortfall::Gapped)
     }
+}
+
+/// Converts Unix seconds; `None` out of range.
+pub fn moment(seconds: u64) -> Option<Timestamp> {
+    Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
 }
 
 /// Exposure as a snapshot holds it.
@@ -227,6 +225,9 @@ pub struct ExposureState {
     pub max_hops: u8,
     /// SHA-256 of the settings that exposure rests on.
     pub settings_digest: [u8; 32],
+    /// Chains on which no transfers are required, CAIP-2, that are stale from an age in seconds on;
+    /// whether or not transfers of them are loaded.
+    pub aged_chains: Arc<[(String, u64)]>,
 }
 
 /// A chain on which transfers were required, in a record of a snapshot.
@@ -281,6 +282,7 @@ impl Default for ExposureState {
             change: 0,
             max_hops: DEFAULT_HOPS,
             settings_digest: [0; 32],
+            aged_chains: Arc::default(),
         }
     }
 }

@@ -317,6 +317,8 @@ pub enum NotKept {
     Transfers,
     /// The labels are of the lists in force now, which are others.
     Lists,
+    /// Other settings of exposure are in force now.
+    Settings,
     /// The labels were behind then, and are not any more, or are now.
     Behind,
     /// A choice of lists or a past day takes a search, which goes through the transfers of now.
@@ -328,6 +330,7 @@ impl fmt::Display for NotKept {
         f.write_str(match self {
             Self::Transfers => "the transfers, or the chains on which they are required, have changed since",
             Self::Lists => "the labels are of the lists in force now, and these have changed since",
+            Self::Settings => "the settings of exposure, or the categories of tags, have changed since",
             Self::Behind => "the labels did not know all lists or transfers then, or do not now",
             Self::Search => "a past day, or a choice of lists of one kind, takes a search through today's transfers",
         })

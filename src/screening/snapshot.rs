@@ -6,16 +6,17 @@ use std::sync::Arc;
 use hashbrown::DefaultHashBuilder;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
+mod basis;
 mod index;
+mod name;
 mod record;
 mod terms;
 
+pub use basis::{BasisList, LabelBasis};
 pub use index::{IndexedListing, ListIndex, QuarantinedRow};
-pub use record::{
-    Looks, SnapshotListRecord, SnapshotName, SnapshotRecord, TransfersRecord, parse_id,
-};
+pub use name::{BehindName, LabelsName, Looks, SnapshotName, parse_id};
+pub use record::{SnapshotListRecord, SnapshotRecord, TransfersRecord};
 pub use terms::ListTerms;
 
 use super::categories::Categories;
@@ -24,7 +25,7 @@ use super::incomplete::ListAge;
 use super::policy::Policy;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListId, ListKind, ListState, ListVersion, UncoveredSpan};
-use crate::exposure::{self, Source};
+use crate::exposure::Source;
 
 /// The version of this program, as answers name it.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -235,7 +236,7 @@ impl Snapshot {
         let mut not_stored = looks.not_stored.to_vec();
         not_stored.retain(|list| required.contains(list));
         Self {
-            id: record::id_of(&encoded_record, &exposure, looks.count, &not_stored),
+            id: name::id_of(&encoded_record, &exposure, looks.count, &not_stored),
             record,
             encoded_record,
             lists,
@@ -296,7 +297,7 @@ impl Snapshot {
         };
         let transfers = TransfersRecord::of(&exposure);
         Self {
-            id: record::id_of(&self.encoded_record, &exposure, self.looks.count, &self.not_stored),
+            id: name::id_of(&self.encoded_record, &exposure, self.looks.count, &self.not_stored),
             record: SnapshotRecord { transfers, ..self.record.clone() },
             encoded_record: self.encoded_record.clone(),
             lists: self.lists.clone(),
@@ -342,16 +343,9 @@ impl Snapshot {
         self.id.split('-').next().unwrap_or(&self.id)
     }
 
-    /// What labels rest on beside transfers: SHA-256 over the list versions, their kinds, the
-    /// settings of exposure, and the program that makes them.
+    /// What labels rest on beside transfers: [`LabelBasis::digest`].
     pub fn basis(&self) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        for list in &self.record.lists {
-            digest.update(format!("{} {} {}\n", list.id, list.kind, list.version));
-        }
-        digest.update(format!("{} {}\n", self.record.engine_version, exposure::REVISION));
-        digest.update(self.record.exposure_settings);
-        digest.finalize().into()
+        LabelBasis::from(&self.record).digest()
     }
 
     /// The record in its stored form, from which the id is made.

@@ -9,9 +9,9 @@
 //! # How long writers wait
 //!
 //! sled has no snapshots. Only data that may change or vanish is copied to a temporary file under
-//! the writer's lock: pointers, snapshots, policies, and headers, heads and retractions of
-//! transfers. The rest never changes once written: list rows and versions, changes and superseded
-//! rows, segments. It is read after the lock is released, up to the versions and the file offset
+//! the writer's lock: pointers, snapshots, policies, settings and bases, and headers, heads and
+//! retractions of transfers. The rest never changes once written: coverage after each change, list rows
+//! and versions, changes and superseded rows, segments. It is read after the lock is released, up to the versions and the file offset
 //! recorded under it. Data superseded by a later publication or append is removed only when no
 //! backup needs it.
 //!
@@ -44,13 +44,16 @@ use super::{SCHEMA, Store, StoreError, heads};
 
 /// The trees in backup order: trees that others are checked against come first. The first [`HELD`]
 /// are copied under the lock.
-pub(super) const TREES: [&str; 11] = [
+pub(super) const TREES: [&str; 14] = [
     "meta",
     "lists",
     "snapshots",
     "policies",
+    "settings",
+    "bases",
     "looks",
     "transfers",
+    "coverage",
     "versions",
     "rows",
     "changes",
@@ -59,7 +62,7 @@ pub(super) const TREES: [&str; 11] = [
 ];
 
 /// How many of [`TREES`] are copied under the lock.
-const HELD: usize = 6;
+const HELD: usize = 8;
 
 /// Tracks whether a backup needs superseded data. Accessed under the writer's lock.
 #[derive(Debug, Default)]
@@ -229,6 +232,10 @@ impl Backup<'_> {
         match name {
             "versions" => spans(&mut lists().map(|(id, last)| (key(id, 0), key(id, last + 1)))),
             "rows" => spans(&mut lists().map(|(id, last)| (key(id, *last), key(id, last + 1)))),
+            "coverage" => {
+                let to = (self.heads.transfers.changes + 1).to_be_bytes().to_vec();
+                spans(&mut std::iter::once((Vec::new(), to)))
+            }
             "changes" | "superseded" => {
                 let to = (self.last + 1).to_be_bytes().to_vec();
                 spans(&mut std::iter::once((Vec::new(), to)))

@@ -16,7 +16,7 @@ use super::StoreError;
 use crate::domain::lock::Recover;
 
 /// The trees that stay open.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 14] = [
     "lists",
     "versions",
     "rows",
@@ -28,6 +28,9 @@ pub(super) const NAMES: [&str; 11] = [
     "segments",
     "labels",
     "looks",
+    "settings",
+    "bases",
+    "coverage",
 ];
 
 /// An open database with its lock.

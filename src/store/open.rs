@@ -130,6 +130,9 @@ impl Store {
             segments,
             labels,
             looks,
+            settings,
+            bases,
+            coverage,
         ] = Tree::all(&database);
         let store = Self {
             database,
@@ -145,6 +148,9 @@ impl Store {
             segment_file,
             labels,
             looks,
+            settings,
+            bases,
+            coverage,
             check_log: Mutex::default(),
             dir,
             cache_bytes,
@@ -185,6 +191,7 @@ impl Store {
         self.check_heads(heads::read(&self.dir)?.as_ref())?;
         self.recover()?;
         self.recover_transfers()?;
+        self.recover_coverage()?;
         self.recover_labels()?;
         self.recover_checks()
     }

@@ -1,4 +1,5 @@
-//! Permanent records referenced by answers: snapshots by id, and policies by version.
+//! Permanent records referenced by answers: snapshots by id, policies by version, settings of exposure
+//! and bases of labels by digest.
 
 use super::{MAX_NAME, Store, StoreError, Tree, value};
 
@@ -21,6 +22,26 @@ impl Store {
     /// Returns the file of a policy version, if saved.
     pub fn policy(&self, version: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read_record(&self.policies, "policies", version)
+    }
+
+    /// Saves settings of exposure under their digest, durably.
+    pub fn save_settings(&self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.save_record(&self.settings, "settings", digest, bytes)
+    }
+
+    /// Returns the settings of exposure with this digest, if saved.
+    pub fn settings(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_record(&self.settings, "settings", digest)
+    }
+
+    /// Saves the basis of labels under its name, durably.
+    pub fn save_label_basis(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.save_record(&self.bases, "bases", name, bytes)
+    }
+
+    /// Returns the basis of labels of this name, if saved.
+    pub fn label_basis(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_record(&self.bases, "bases", name)
     }
 
     fn save_record(

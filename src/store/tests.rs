@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod changes;
+mod coverage;
 mod heads;
 mod pointers;
 mod retold;
@@ -323,7 +324,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 8])), Some("schema 8,")),
+        (Box::new(meta(&[0, 0, 0, 9])), Some("schema 9,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

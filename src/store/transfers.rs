@@ -186,6 +186,7 @@ impl Store {
             self.sync()?;
         }
         let batch = self.batch(&small, &headers, retraction, &change)?;
+        self.write_coverage(&change.state, &change.touched)?;
         self.transfers.apply_batch(batch).map_err(StoreError::engine("writing the transfers"))?;
         self.sync()?;
         self.write_heads()?;

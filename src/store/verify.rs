@@ -34,6 +34,10 @@ pub enum OpaqueRecord<'a> {
     Snapshot(&'a str, &'a [u8]),
     /// The file of a policy, by its version.
     Policy(&'a str, &'a [u8]),
+    /// Settings of exposure, by their digest.
+    Settings(&'a str, &'a [u8]),
+    /// The basis of labels, by its name.
+    LabelBasis(&'a str, &'a [u8]),
 }
 
 /// Checks a value whose form the store does not know; fails with the problem.
@@ -58,6 +62,10 @@ pub struct Verified {
     pub changes: u64,
     pub snapshots: u64,
     pub policies: u64,
+    /// Settings of exposure.
+    pub settings: u64,
+    /// Bases of labels.
+    pub label_bases: u64,
     /// Checks of list sources.
     pub looks: u64,
     /// Chains with transfers or declared blocks.
@@ -65,6 +73,8 @@ pub struct Verified {
     /// Transfers, including retracted ones.
     pub transfers: u64,
     pub segments: u64,
+    /// Changes of transfers whose coverage is kept.
+    pub coverages: u64,
     /// Number of retractions.
     pub retractions: u64,
     /// Bytes of labels; none for a backup, which has no labels.
@@ -183,7 +193,7 @@ impl<'a> Verifier<'a> {
     fn advance(&mut self, place: usize) {
         while self.tree < place {
             self.end_value();
-            let done = self.contents.end_tree(TREES[self.tree], &mut self.found);
+            let done = self.contents.end_tree(TREES[self.tree], self.schema, &mut self.found);
             if let Err(problem) = done {
                 self.found.problem(problem);
             }
@@ -332,7 +342,8 @@ impl Store {
 
     /// Returns true if nothing was ever stored.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
-        let named = [&self.snapshots, &self.policies].into_iter().any(|tree| !tree.is_empty());
+        let trees = [&self.snapshots, &self.policies, &self.settings, &self.bases];
+        let named = trees.into_iter().any(|tree| !tree.is_empty());
         Ok(!named && self.heads()? == Heads::default())
     }
 }

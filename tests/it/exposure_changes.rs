@@ -18,18 +18,18 @@ use lazaretto::screening::{Incomplete, ScopeFilter};
 use crate::support::desk::{Desk, Look, at, sends, unplaced, wallet};
 use crate::support::dice::Dice;
 
-const NOW: &str = "2025-11-25T12:00:00Z";
+pub const NOW: &str = "2025-11-25T12:00:00Z";
 const ETHER: u128 = 1_000_000_000_000_000_000;
-const WALLETS: u64 = 9;
+pub const WALLETS: u64 = 9;
 /// From this height on blocks have hashes.
 const FORKED: u64 = 30;
-const BITCOINS: [&str; 4] = [
+pub const BITCOINS: [&str; 4] = [
     "138cWsiAGpW9yqfjMVCCsFcnaiSHyoWMnJ",
     "1HxbaBMF2jXBVnagoHvaA6rLxmaYL8gb8T",
     "1FDCgJ8m2xDyVmYuankk13XReVC2Zvs5cz",
     "1FAkhqm95YnV5Mi7Q5j2Wb8CkbK7Z9zpyB",
 ];
-const SETTINGS: [&[&str]; 4] = [
+pub const SETTINGS: [&[&str]; 4] = [
     &["chains.ethereum.required=true"],
     &["exposure.max_hops=3"],
     &["exposure.hub_limit=4"],
@@ -37,24 +37,24 @@ const SETTINGS: [&[&str]; 4] = [
 ];
 
 /// Settings, with no list that must be there.
-fn with(set: &[&'static str]) -> Vec<&'static str> {
+pub fn with(set: &[&'static str]) -> Vec<&'static str> {
     [&["lists.us-ofac-sdn.enabled=false"], set].concat()
 }
 
-fn start() -> Timestamp {
+pub fn start() -> Timestamp {
     at("2025-11-20T00:00:00Z")
 }
 
 /// An import of a list, as it is repeated.
 #[derive(Clone, Debug)]
-struct Import {
+pub struct Import {
     id: &'static str,
     kind: ListKind,
     csv: String,
 }
 
 impl Import {
-    fn random(dice: &mut Dice) -> Self {
+    pub fn random(dice: &mut Dice) -> Self {
         let lists = [
             ("adv", ListKind::Advisory),
             ("adv-2", ListKind::Advisory),
@@ -75,7 +75,14 @@ impl Import {
         Self { id, kind, csv }
     }
 
-    fn make(&self, desk: &Desk) {
+    /// A list of these wallets.
+    pub fn of(id: &'static str, kind: ListKind, wallets: &[u8]) -> Self {
+        let rows = wallets.iter().map(|n| format!("{},ETH,p,2025-11-01\n", wallet(*n)));
+        let csv = "address,ticker,party_uid,listed_on\n".to_owned() + &rows.collect::<String>();
+        Self { id, kind, csv }
+    }
+
+    pub fn make(&self, desk: &Desk) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list.csv");
         std::fs::write(&path, &self.csv).unwrap();
@@ -85,15 +92,19 @@ impl Import {
 
 /// What was done so far, in the words of who does it again at once.
 #[derive(Default)]
-struct Model {
-    imports: Vec<Import>,
+pub struct Model {
+    pub imports: Vec<Import>,
     /// What counts.
-    rows: Vec<Transfer>,
+    pub rows: Vec<Transfer>,
     /// What was taken back.
     gone: Vec<Transfer>,
     /// Makes every transfer another.
     count: u32,
-    set: &'static [&'static str],
+    pub set: &'static [&'static str],
+    /// Settings of every start.
+    pub always: Vec<&'static str>,
+    /// The time of a start; [`NOW`] where none is set.
+    pub now: Option<String>,
 }
 
 impl Model {
@@ -157,12 +168,12 @@ impl Model {
         }
     }
 
-    fn batch(&mut self, dice: &mut Dice) -> Vec<Transfer> {
+    pub fn batch(&mut self, dice: &mut Dice) -> Vec<Transfer> {
         (0..=dice.below(8)).map(|_| self.transfer(dice)).collect()
     }
 
     /// One step, of the desk and of the model.
-    fn step(&mut self, desk: Desk, dice: &mut Dice) -> Desk {
+    pub fn step(&mut self, desk: Desk, dice: &mut Dice) -> Desk {
         match dice.below(18) {
             0..=3 => {
                 let batch = self.batch(dice);
@@ -216,10 +227,16 @@ impl Model {
                 if dice.below(3) == 0 {
                     self.set = SETTINGS[dice.below(4) as usize];
                 }
-                return Desk::on(desk.closed(), NOW, &with(self.set));
+                return self.restarted(desk);
             }
         }
         desk
+    }
+
+    /// A desk on the same directory, with the settings of now.
+    pub fn restarted(&self, desk: Desk) -> Desk {
+        let now = self.now.as_deref().unwrap_or(NOW);
+        Desk::on(desk.closed(), now, &[with(self.set), self.always.clone()].concat())
     }
 
     /// Some of what has a place is told again, and better.
@@ -245,7 +262,7 @@ impl Model {
     }
 
     /// What has a place is told otherwise, and somebody decides.
-    fn contradiction(&mut self, desk: &Desk, dice: &mut Dice) {
+    pub fn contradiction(&mut self, desk: &Desk, dice: &mut Dice) {
         self.count += 1;
         let count = self.rows.len().max(1) as u64;
         let Some(row) = self.rows.get_mut(dice.below(count) as usize) else { return };

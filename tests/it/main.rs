@@ -41,6 +41,7 @@ mod policy_doc;
 mod process;
 mod real_transfers;
 mod refresh;
+mod replay;
 mod report;
 mod rolling;
 mod seeds;

@@ -115,12 +115,17 @@ pub fn key(key: &v1::GetLogKeyResponse, _: Style) -> String {
     text
 }
 
-/// What differs between a record and its replay.
-pub fn differences(record_id: &str, replay: &v1::ReplayScreeningResponse) -> String {
-    let mut text = format!("{}: differs", escape(record_id));
+/// What differs between a record and its replay, or why there is none.
+pub fn replayed(replay: &v1::ReplayedScreening) -> String {
+    let record_id = replay.record.as_ref().map_or("", |record| &record.record_id);
+    let record_id = escape(record_id);
+    if !replay.not_replayed.is_empty() {
+        return format!("{record_id}: not replayed: {}\n", escape(&replay.not_replayed));
+    }
+    let mut text = format!("{record_id}: differs");
     if replay.recorded_by != replay.replayed_by {
-        let versions =
-            format!(" (recorded by {}, replayed by {})", replay.recorded_by, replay.replayed_by);
+        let v1::ReplayedScreening { recorded_by, replayed_by, .. } = replay;
+        let versions = format!(" (recorded by {recorded_by}, replayed by {replayed_by})");
         text.push_str(&escape(&versions));
     }
     text.push('\n');

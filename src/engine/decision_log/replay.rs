@@ -1,10 +1,10 @@
-//! Computes a recorded answer again from the data of then, and compares the two field by field.
+//! Computes recorded answers again from the data of then, and compares them field by field.
 
 use serde_json::Value;
 
 use super::Record;
 use crate::domain::chain::Chain;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, RebuildLimits, Rebuilder};
 use crate::screening::{AnswerRecord, Scope, ScopeFilter};
 
 /// The result of a replay.
@@ -16,33 +16,68 @@ pub struct Replay {
     pub recorded_by: String,
 }
 
+/// Replays records, those of one snapshot best one after the other: its graph is built once.
+#[derive(Debug)]
+pub struct Replayer<'e> {
+    rebuilder: Rebuilder<'e>,
+}
+
 impl Engine {
-    /// Replays a record. Blocks.
-    pub fn replay(&self, record: &Record) -> Result<Replay, EngineError> {
-        let Some(address) = &record.address else {
-            return Err(EngineError::NotReplayable("its address was redacted".to_owned()));
-        };
-        let Some(recorded) = &record.item.answer else {
-            return Err(EngineError::NotReplayable("it was refused, and has no answer".to_owned()));
-        };
-        let past = self.past_snapshot(&record.call.snapshot)?;
-        let filter = ScopeFilter {
-            lists: record.call.lists.clone(),
-            as_of: record.call.as_of,
-            max_hops: record.call.max_hops,
-        };
-        let scope = Scope::new(&past.snapshot, &filter, record.evaluated_at());
-        let scope = scope.map_err(|error| EngineError::NotReplayable(error.to_string()))?;
-        let chain: Option<Chain> = record.item.chain.parse().ok();
-        let screening = scope.screen(address, chain.as_ref(), None);
-        let screening = screening.map_err(|error| EngineError::NotReplayable(error.to_string()))?;
-        let replayed =
-            AnswerRecord { shadow: recorded.shadow.clone(), ..AnswerRecord::from(&screening) };
-        Ok(Replay {
-            differences: differences(recorded, &replayed),
-            recorded_by: past.record.engine_version.clone(),
-        })
+    pub fn replayer(&self, limits: RebuildLimits) -> Replayer<'_> {
+        Replayer { rebuilder: self.rebuilder(limits) }
     }
+}
+
+impl Replayer<'_> {
+    /// Replays records of one snapshot. Blocks: builds the graph of then.
+    pub fn replay(
+        &mut self,
+        snapshot: &str,
+        records: &[Record],
+    ) -> Result<Vec<Result<Replay, EngineError>>, EngineError> {
+        let past = self.rebuilder.rebuild(snapshot)?;
+        let replay = |record: &Record| {
+            let (recorded, address) = replayable(record)?;
+            let filter = ScopeFilter {
+                lists: record.call.lists.clone(),
+                as_of: record.call.as_of,
+                max_hops: record.call.max_hops,
+            };
+            let refused = |error: &dyn std::fmt::Display| not_replayable(error.to_string());
+            let scope = Scope::new(past.snapshot(), &filter, record.evaluated_at());
+            let scope = scope.map_err(|error| refused(&error))?;
+            let chain: Option<Chain> = record.item.chain.parse().ok();
+            let screening = past.screen(&scope, address, chain.as_ref());
+            let screening = screening.map_err(|error| refused(&error))?;
+            // No snapshot names the shadow policy.
+            let shadow = recorded.shadow.clone();
+            let replayed = AnswerRecord { shadow, ..AnswerRecord::from(&screening) };
+            Ok(Replay {
+                differences: differences(recorded, &replayed),
+                recorded_by: past.snapshot().record().engine_version.clone(),
+            })
+        };
+        Ok(records.iter().map(replay).collect())
+    }
+}
+
+fn not_replayable(why: impl Into<String>) -> EngineError {
+    EngineError::NotReplayable(why.into())
+}
+
+/// The answer and the address of a record that can be replayed.
+fn replayable(record: &Record) -> Result<(&AnswerRecord, &str), EngineError> {
+    let Some(address) = &record.address else {
+        return Err(not_replayable("its address was redacted"));
+    };
+    let Some(recorded) = &record.item.answer else {
+        return Err(not_replayable("it was refused, and has no answer"));
+    };
+    if record.call.evaluated_at.is_some() {
+        let why = "it asked for a past snapshot, and how much of that was kept then is not known";
+        return Err(not_replayable(why));
+    }
+    Ok((recorded, address))
 }
 
 fn differences(recorded: &AnswerRecord, replayed: &AnswerRecord) -> Vec<(String, String, String)> {

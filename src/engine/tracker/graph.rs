@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{EngineError, Tracker, WorkerState};
+use super::{EngineError, Tracker, WorkerState, world_settings};
 use crate::domain::coverage::{TransferState, Verdict};
 use crate::domain::transfer::Transfer;
 use crate::exposure::World;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 impl Tracker {
     /// Applies appended rows and retractions in the order of their rows. Sessions enqueue in no
@@ -47,15 +47,7 @@ impl Tracker {
         end: u64,
         state: &TransferState,
     ) -> Result<(), EngineError> {
-        if world.rows() >= end {
-            return Ok(());
-        }
-        self.store.read_rows(world.rows(), |first_row, rows| {
-            let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
-            append_rows(world, state, first_row, &rows[..wanted.min(rows.len())]);
-            if wanted > rows.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        Ok(())
+        Ok(read_up_to(&self.store, world, end, state)?)
     }
 
     /// Counts the changes that require a reload of the graph: they remove rows that dated their blocks,
@@ -74,50 +66,78 @@ impl Tracker {
 
     /// Loads all stored transfers that count into a new graph. Returns the state that it reflects.
     pub(super) fn read_in(&self) -> Result<(World, Arc<TransferState>), EngineError> {
-        let mut fresh = World::new(self.world_settings());
+        let mut fresh = World::new(world_settings(&self.label_settings));
         if let Some(labels) = &self.current.exposure().labels {
             fresh.resume(labels);
         }
         let state = self.store.transfer_state();
-        let has_taken_blocks = state.retractions.iter().any(|record| record.block_hash.is_some());
-        let counts = |row: u64, transfer: &Transfer| -> Result<bool, StoreError> {
-            if !state.replacements.is_in_graph(row) || state.is_retracted(row, transfer) {
-                return Ok(false);
-            }
-            // It represents a newer report of the same transfer, which may have been retracted.
-            let newest = state.replacements.newest(row);
-            if newest == row || !has_taken_blocks {
-                return Ok(true);
-            }
-            let newest = self.store.stored_rows(&[newest])?;
-            Ok(!newest.iter().any(|(row, transfer)| state.is_retracted(*row, transfer)))
-        };
-        let mut failed = None;
-        self.store.read_rows(0, |first_row, mut rows| {
-            // Rows that are stored meanwhile will be enqueued.
-            let wanted = usize::try_from(state.rows.saturating_sub(first_row));
-            rows.truncate(wanted.unwrap_or(usize::MAX));
-            if state.retractions.is_empty() && state.replacements.is_empty() {
-                fresh.append(first_row, &rows);
-                return ControlFlow::Continue(());
-            }
+        read_all(&self.store, &mut fresh, &state)?;
+        Ok((fresh, state))
+    }
+}
+
+/// Reads the missing rows below `end` from the store.
+pub(in crate::engine) fn read_up_to(
+    store: &Store,
+    world: &mut World,
+    end: u64,
+    state: &TransferState,
+) -> Result<(), StoreError> {
+    if world.rows() >= end {
+        return Ok(());
+    }
+    store.read_rows(world.rows(), |first_row, rows| {
+        let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
+        append_rows(world, state, first_row, &rows[..wanted.min(rows.len())]);
+        if wanted > rows.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
+}
+
+/// Loads the stored transfers that count in a state, of now or of then, into an empty graph.
+pub(in crate::engine) fn read_all(
+    store: &Store,
+    world: &mut World,
+    state: &TransferState,
+) -> Result<(), StoreError> {
+    let has_taken_blocks = state.retractions.iter().any(|record| record.block_hash.is_some());
+    let counts = |row: u64, transfer: &Transfer| -> Result<bool, StoreError> {
+        if !state.replacements.is_in_graph(row) || state.is_retracted(row, transfer) {
+            return Ok(false);
+        }
+        // It represents a newer report of the same transfer, which may have been retracted.
+        let newest = state.replacements.newest(row);
+        if newest == row || !has_taken_blocks {
+            return Ok(true);
+        }
+        let newest = store.stored_rows(&[newest])?;
+        Ok(!newest.iter().any(|(row, transfer)| state.is_retracted(*row, transfer)))
+    };
+    if state.rows == 0 {
+        return Ok(());
+    }
+    let mut failed = None;
+    store.read_rows(0, |first_row, mut rows| {
+        // Later rows will be enqueued, or belong to a later state.
+        let wanted = usize::try_from(state.rows.saturating_sub(first_row)).unwrap_or(usize::MAX);
+        let is_last = wanted <= rows.len();
+        rows.truncate(wanted);
+        if state.retractions.is_empty() && state.replacements.is_empty() {
+            world.append(first_row, &rows);
+        } else {
             for (row, transfer) in (first_row..).zip(&rows) {
                 match counts(row, transfer) {
-                    Ok(true) => fresh.append(row, std::slice::from_ref(transfer)),
-                    Ok(false) => fresh.pass_over(row),
+                    Ok(true) => world.append(row, std::slice::from_ref(transfer)),
+                    Ok(false) => world.pass_over(row),
                     Err(error) => {
                         failed = Some(error);
                         return ControlFlow::Break(());
                     }
                 }
             }
-            ControlFlow::Continue(())
-        })?;
-        if let Some(error) = failed {
-            return Err(error.into());
         }
-        Ok((fresh, state))
-    }
+        if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Appends rows, except duplicates of rows that the graph has.

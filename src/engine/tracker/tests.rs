@@ -11,7 +11,7 @@ use crate::domain::list::ListKind;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
 };
-use crate::engine::{Engine, Import};
+use crate::engine::{Engine, EngineError, Import, NotRebuilt, RebuildLimits};
 use crate::screening::{Incomplete, Scope, ScopeFilter};
 use crate::store::Retract;
 
@@ -111,6 +111,12 @@ fn a_panic_leaves_exposure_behind_and_says_so() {
     let screening = scope.screen("0x2222222222222222222222222222222222222222", None, None).unwrap();
     let failed = |reason: &Incomplete| matches!(reason, Incomplete::ExposureFailed(_));
     assert!(screening.scope_incomplete.iter().any(failed));
+    // Why it failed stands in the answer alone.
+    assert!(snapshot.id().ends_with("-f"), "{}", snapshot.id());
+    let mut rebuilder = engine.rebuilder(RebuildLimits::default());
+    let error = rebuilder.rebuild(snapshot.id()).unwrap_err();
+    let EngineError::SnapshotNotKept { why, .. } = error else { panic!("{error}") };
+    assert_eq!(why, NotRebuilt::ExposureFailed);
 }
 
 /// A block is dated by what stands of it, whichever of its end and its successor is said first, and

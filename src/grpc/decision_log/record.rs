@@ -1,8 +1,9 @@
 //! A record as a message.
 
-use crate::engine::decision_log::{CallRecord, PaymentRecord, Record};
+use crate::engine::EngineError;
+use crate::engine::decision_log::{CallRecord, PaymentRecord, Record, Replay};
 use crate::grpc::{convert, v1};
-use crate::screening::snapshot::Snapshot;
+use crate::screening::snapshot::{ENGINE_VERSION, Snapshot};
 use crate::screening::{AnswerRecord, FindingRecord};
 
 /// The record; rows of lists are named as `snapshot` has them.
@@ -128,4 +129,33 @@ fn payment_of(payment: &PaymentRecord, record: &Record) -> v1::RecordedPayment {
         status: status(&payment.status),
         score: payment.score.into(),
     }
+}
+
+/// A record with its replay.
+pub fn replayed(
+    record: &Record,
+    replay: Result<Replay, EngineError>,
+    snapshot: Option<&Snapshot>,
+) -> v1::ReplayedScreening {
+    let mut message_of = v1::ReplayedScreening {
+        record: Some(message(record, snapshot)),
+        replayed_by: ENGINE_VERSION.to_owned(),
+        ..v1::ReplayedScreening::default()
+    };
+    match replay {
+        Ok(Replay { differences, recorded_by }) => {
+            message_of.equal = differences.is_empty();
+            message_of.recorded_by = recorded_by;
+            let differences = differences.into_iter();
+            message_of.differences = differences
+                .map(|(field, recorded, replayed)| v1::ReplayDifference {
+                    field,
+                    recorded,
+                    replayed,
+                })
+                .collect();
+        }
+        Err(error) => message_of.not_replayed = error.to_string(),
+    }
+    message_of
 }

@@ -131,6 +131,7 @@ fn check<T: Message + Default>(bytes: &[u8]) -> Result<(), DecodeError> {
 /// How the message of a method is decoded: into exactly the room that its largest fields need.
 fn decoder(method: &str) -> Option<Decode> {
     Some(match method {
+        "BatchReplayScreenings" => plain::<v1::BatchReplayScreeningsRequest>,
         "GetConsistencyProof" => plain::<v1::GetConsistencyProofRequest>,
         "GetInclusionProof" => plain::<v1::GetInclusionProofRequest>,
         "GetLogKey" => plain::<v1::GetLogKeyRequest>,

@@ -24,7 +24,8 @@ const INGEST_MARGIN: usize = 2;
 const MAX_KINDS: usize = 100;
 
 /// Every repeated field that a request can hold; a test holds the table against the descriptors.
-pub const LIMITS: [Limit; 14] = [
+pub const LIMITS: [Limit; 15] = [
+    limit("BatchReplayScreeningsRequest", "record_ids", MAX_QUERIES),
     reserved("BatchScreenAddressesRequest", "queries", MAX_QUERIES),
     reserved("ComparePoliciesRequest", "queries", MAX_QUERIES),
     limit("CoveredBlocks", "kinds", MAX_KINDS),

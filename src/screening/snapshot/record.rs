@@ -1,6 +1,4 @@
-//! What a snapshot id stands for: its record, its form and its name. Builds no snapshot.
-
-use std::sync::Arc;
+//! What a snapshot id stands for: its record and the record's stored form. Builds no snapshot.
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -43,6 +41,9 @@ pub struct SnapshotRecord {
     /// apart.
     #[serde(default)]
     pub required_kinds: Vec<Vec<MovementKind>>,
+    /// [`ExposureState::aged_chains`]; none in records of versions that did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aged_chains: Vec<(String, u64)>,
     /// What the rest of the id stands for.
     #[serde(skip)]
     pub transfers: TransfersRecord,
@@ -59,104 +60,6 @@ pub struct TransfersRecord {
     pub replacements: u64,
     /// Chain by chain, in the order of their CAIP-2 ids.
     pub chains: Vec<SnapshotChainRecord>,
-}
-
-/// What a snapshot rests on beside its record, its lists and its labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looks {
-    /// The number of looks at sources on which the ages of the lists rest.
-    pub count: u64,
-    /// Lists of which a publication was read and could not be stored, sorted.
-    pub not_stored: Arc<[ListId]>,
-}
-
-/// What follows the name of the stored record in a snapshot id: rows, retractions and replacements,
-/// in decimal, without trailing zeros; `c` with the number of looks at sources; `d` with the number
-/// of changes of coverage that came without rows; `u` with a digest of the names of required lists
-/// that could not be stored, where there are any; and `b` with the generation of labels where they
-/// are behind the lists or the rows.
-pub(super) fn id_of(
-    encoded: &[u8],
-    exposure: &ExposureState,
-    looks: u64,
-    not_stored: &[ListId],
-) -> String {
-    let name = short_name(encoded);
-    let rows = exposure.labelled_rows();
-    let mut id = match (rows, exposure.retractions, exposure.replacements) {
-        (0, 0, 0) => name,
-        (rows, 0, 0) => format!("{name}-{rows}"),
-        (rows, retractions, 0) => format!("{name}-{rows}-{retractions}"),
-        (rows, retractions, replacements) => {
-            format!("{name}-{rows}-{retractions}-{replacements}")
-        }
-    };
-    if looks > 0 {
-        id.push_str(&format!("-c{looks}"));
-    }
-    if exposure.coverage_revision > 0 {
-        id.push_str(&format!("-d{}", exposure.coverage_revision));
-    }
-    if !not_stored.is_empty() {
-        let names: Vec<_> = not_stored.iter().map(ListId::as_str).collect();
-        id.push_str(&format!("-u{}", &short_name(names.join("\n").as_bytes())[..8]));
-    }
-    if exposure.behind {
-        let generation = exposure.labels.as_ref().map_or(0, |labels| labels.generation());
-        id.push_str(&format!("-b{generation}"));
-    }
-    id
-}
-
-/// The parts of a snapshot id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SnapshotName<'a> {
-    pub name: &'a str,
-    pub rows: u64,
-    /// Times that transfers were taken back.
-    pub retractions: u64,
-    /// Transfers that count in the place of others.
-    pub replacements: u64,
-    /// Looks at sources; `None` in ids of versions that did not count them, whose records have the
-    /// ages of their lists.
-    pub looks: Option<u64>,
-    /// Changes of coverage that came without rows.
-    pub coverage_revision: u64,
-    /// Whether required lists could not be stored.
-    pub has_not_stored: bool,
-    pub is_behind: bool,
-}
-
-/// The parts of a snapshot id. `None` where it is none.
-pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
-    let mut parts = id.split('-');
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let (mut numbers, mut looks, mut coverage_revision) = (Vec::new(), None, 0);
-    let (mut has_not_stored, mut is_behind) = (false, false);
-    for part in parts {
-        match part.split_at_checked(1)? {
-            ("b", number) => is_behind = number.parse::<u64>().ok().map(|_| true)?,
-            ("d", number) => coverage_revision = number.parse().ok()?,
-            ("c", count) => looks = Some(count.parse().ok()?),
-            ("u", digest) => has_not_stored = u32::from_str_radix(digest, 16).ok().map(|_| true)?,
-            _ => numbers.push(part.parse::<u64>().ok()?),
-        }
-    }
-    if numbers.len() > 3 {
-        return None;
-    }
-    numbers.resize(3, 0);
-    let (rows, retractions, replacements) = (numbers[0], numbers[1], numbers[2]);
-    Some(SnapshotName {
-        name,
-        rows,
-        retractions,
-        replacements,
-        looks,
-        coverage_revision,
-        has_not_stored,
-        is_behind,
-    })
 }
 
 /// One list version in a [`SnapshotRecord`].
@@ -213,7 +116,9 @@ impl SnapshotRecord {
     pub fn has_same_lists(&self, other: &Self) -> bool {
         let (required_chains, required_kinds) =
             (other.required_chains.clone(), other.required_kinds.clone());
-        Self { required_chains, required_kinds, ..self.clone() }.encode() == other.encode()
+        let aged_chains = other.aged_chains.clone();
+        let same = Self { required_chains, required_kinds, aged_chains, ..self.clone() };
+        same.encode() == other.encode()
     }
 
     /// Whether what is stored is what a name stands for.
@@ -226,8 +131,8 @@ impl SnapshotRecord {
     }
 }
 
-/// The short name of what is stored: the first 8 bytes of its SHA-256, in hex.
-fn short_name(stored: &[u8]) -> String {
+/// Returns the short name of what is stored: the first 8 bytes of its SHA-256, in hex.
+pub(super) fn short_name(stored: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(stored)[..8])
 }
 
@@ -267,6 +172,7 @@ pub(super) fn record_of(
         exposure_settings: exposure.settings_digest,
         required_chains: required_chains(exposure),
         required_kinds: required_kinds(exposure),
+        aged_chains: exposure.aged_chains.to_vec(),
         transfers: TransfersRecord::of(exposure),
     }
 }

@@ -14,9 +14,12 @@ use crate::domain::chain::Chain;
 use crate::domain::list::ListState;
 use crate::domain::transfer::Transfer;
 
-/// Takes every snapshot and policy but one whose text is `bad`.
+/// Takes every record but one whose text is `bad`.
 fn judge(named: OpaqueRecord<'_>) -> Result<(), String> {
-    let (OpaqueRecord::Snapshot(_, bytes) | OpaqueRecord::Policy(_, bytes)) = named;
+    let (OpaqueRecord::Snapshot(_, bytes)
+    | OpaqueRecord::Policy(_, bytes)
+    | OpaqueRecord::Settings(_, bytes)
+    | OpaqueRecord::LabelBasis(_, bytes)) = named;
     if bytes == b"bad" { Err("it is bad".to_owned()) } else { Ok(()) }
 }
 
@@ -51,6 +54,7 @@ struct Said {
     changes: Vec<super::super::StoredChange>,
     named: Vec<Option<Vec<u8>>>,
     transfers: Vec<Transfer>,
+    coverage: Vec<super::super::PastCoverage>,
     state: crate::domain::coverage::TransferState,
     next_version: u64,
 }
@@ -63,7 +67,17 @@ fn said(store: &Store) -> Said {
         changes: store.changes(None, None, usize::MAX - 1).unwrap().changes,
         named: ["s1", "s2", "s3"]
             .iter()
-            .flat_map(|name| [store.snapshot(name).unwrap(), store.policy(name).unwrap()])
+            .flat_map(|name| {
+                [
+                    store.snapshot(name).unwrap(),
+                    store.policy(name).unwrap(),
+                    store.settings(name).unwrap(),
+                    store.label_basis(name).unwrap(),
+                ]
+            })
+            .collect(),
+        coverage: (0..=store.transfer_state().changes)
+            .map(|change| store.coverage_at(change).unwrap())
             .collect(),
         transfers: read(store, 0).unwrap(),
         state: (*store.transfer_state()).clone(),
@@ -81,6 +95,8 @@ fn full(dir: &Path) -> Store {
     publish(&store, "empty", 4, 0);
     store.save_snapshot("s1", b"one").unwrap();
     store.save_policy("s1", &"p".repeat(10_000)).unwrap();
+    store.save_settings("s1", b"settings").unwrap();
+    store.save_label_basis("s1", b"basis").unwrap();
     append(&store, 0..9000);
     append(&store, 9000..9300);
     append(&store, 9300..9310);
@@ -104,10 +120,13 @@ fn what_is_restored_is_what_was_stored_and_goes_on() {
         changes: 4500,
         snapshots: 1,
         policies: 1,
+        settings: 1,
+        label_bases: 1,
         looks: 3,
         chains: 2,
         transfers: 9310,
         segments: 5,
+        coverages: 4,
         retractions: 1,
         ..Verified::default()
     };
@@ -147,6 +166,8 @@ fn a_backup_holds_what_was_acknowledged_when_it_began() {
     publish(&store, "c", 6, 7);
     store.save_snapshot("s2", b"two").unwrap();
     store.save_policy("s2", "two").unwrap();
+    store.save_settings("s2", b"two").unwrap();
+    store.save_label_basis("s2", b"two").unwrap();
     // Completes the small segments, which are put into a whole one.
     append(&store, 9310..15_000);
     let between = said(&store);

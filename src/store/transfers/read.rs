@@ -79,6 +79,21 @@ impl Store {
         found.map(|segment| (segment.first_row, segment.rows)).collect()
     }
 
+    /// Estimates the bytes of the rows below a number; a transfer between two addresses has some 100.
+    pub fn row_bytes_below(&self, rows: u64) -> u64 {
+        let log = self.log();
+        let below = log.segments.iter().take_while(|segment| segment.first_row < rows);
+        let bytes = below.map(|segment| match rows.checked_sub(segment.end()) {
+            Some(_) => segment.weight,
+            // Only a part of it; rounded up.
+            None => {
+                let part = u128::from(segment.weight) * u128::from(rows - segment.first_row);
+                part.div_ceil(u128::from(segment.rows.max(1))) as u64
+            }
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// Calls `visit` with every row from number `from` on, by segment and in order, with the number
     /// of the first, until it breaks. Rows stored meanwhile may or may not be included.
     pub fn read_rows(

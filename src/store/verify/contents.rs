@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::baseline::{self, BASELINE};
 use super::super::changes::{Chunk, split_key as split_change_key};
+use super::super::coverage::CoverageCheck;
 use super::super::heads::Heads;
 use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, decode_version, split_key};
 use super::super::superseded::{Expected, Head};
@@ -14,6 +15,9 @@ use super::super::{StoreError, looks, value};
 use super::{OpaqueRecord, RecordCheck, Verified};
 use crate::domain::list::{ListId, ListState, ListVersion, Party, Row};
 use crate::domain::publication::listed_digest;
+
+/// The first schema that has the coverage after each change.
+const FIRST_WITH_COVERAGE: u32 = 8;
 
 /// The values seen so far.
 #[derive(Debug, Default)]
@@ -31,6 +35,7 @@ pub(super) struct Contents {
     superseded: Option<Expected>,
     directory: Option<Directory>,
     log: Log,
+    coverage: CoverageCheck,
     /// Small segments not seen yet, by number.
     small: BTreeMap<u64, Segment>,
     /// Segments in the file, by offset, the next one last.
@@ -75,7 +80,10 @@ impl Contents {
             "rows" => self.rows(key, bytes, found),
             "changes" => self.change(key, bytes, found),
             "superseded" => self.superseded(key, bytes),
-            "snapshots" | "policies" => named(tree, key, bytes, judge, found),
+            "snapshots" | "policies" | "settings" | "bases" => {
+                named(tree, key, bytes, judge, found)
+            }
+            "coverage" => self.coverage.take(key, bytes),
             "looks" => {
                 found.looks = looks::count_chunk(found.looks, key, bytes)?;
                 Ok(())
@@ -266,7 +274,12 @@ impl Contents {
     }
 
     /// Checks that a tree is complete at its end.
-    pub fn end_tree(&mut self, tree: &str, found: &mut Verified) -> Result<(), StoreError> {
+    pub fn end_tree(
+        &mut self,
+        tree: &str,
+        schema: u32,
+        found: &mut Verified,
+    ) -> Result<(), StoreError> {
         match tree {
             "versions" => self.end_versions(found),
             "rows" => {
@@ -281,6 +294,11 @@ impl Contents {
             }
             "superseded" => return Expected::end(&mut self.superseded),
             "transfers" => return self.end_directory(found),
+            "coverage" => {
+                let coverage = std::mem::take(&mut self.coverage);
+                found.coverages = coverage.count;
+                return coverage.end(&self.log.state, schema >= FIRST_WITH_COVERAGE);
+            }
             "segments" => {
                 for segment in std::mem::take(&mut self.small).into_values() {
                     self.uncounted = true;
@@ -411,6 +429,14 @@ fn named(
         "snapshots" => {
             found.snapshots += 1;
             judge(OpaqueRecord::Snapshot(name, bytes))
+        }
+        "settings" => {
+            found.settings += 1;
+            judge(OpaqueRecord::Settings(name, bytes))
+        }
+        "bases" => {
+            found.label_bases += 1;
+            judge(OpaqueRecord::LabelBasis(name, bytes))
         }
         _ => {
             found.policies += 1;

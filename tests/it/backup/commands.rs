@@ -182,7 +182,7 @@ fn what_is_not_whole_or_not_meant_is_refused() {
     flipped[half] ^= 1;
     check(&flipped, "the checksum of the frame is wrong");
     check(b"PK\x03\x04", "byte 0: this is not a backup of a store");
-    check(&newer(&whole), "was written by lazaretto 9.9.9 (backup format 1, store schema 8)");
+    check(&newer(&whole), "was written by lazaretto 9.9.9 (backup format 1, store schema 9)");
     check(&newer(&whole), "use lazaretto 9.9.9 or later");
     let names = names(dir.path());
     assert!(names.iter().all(|name| !name.starts_with(".lazaretto")), "{names:?}");
@@ -204,7 +204,7 @@ fn newer(whole: &[u8]) -> Vec<u8> {
     let version = usize::from(head[24]);
     assert_eq!(version, 5, "the test puts 9.9.9 in the place of a version as long");
     head[25..30].copy_from_slice(b"9.9.9");
-    head[30..34].copy_from_slice(&8_u32.to_be_bytes());
+    head[30..34].copy_from_slice(&9_u32.to_be_bytes());
     let checksum = twox_hash::XxHash3_64::oneshot(&head);
     [&head[..], &checksum.to_be_bytes(), &whole[length + 8..]].concat()
 }

@@ -141,7 +141,7 @@ fn what_is_newer_is_named_with_its_program() {
         assert_eq!(names(dir.path()), [""; 0]);
     };
     let ours = env!("CARGO_PKG_VERSION");
-    let reads = "which reads format 1 and schemas 1 to 7 only: use lazaretto 9.1.0 or later";
+    let reads = "which reads format 1 and schemas 1 to 8 only: use lazaretto 9.1.0 or later";
     check(
         &header("9.1.0", 2, 2),
         &format!(
@@ -149,9 +149,9 @@ fn what_is_newer_is_named_with_its_program() {
         ),
     );
     check(
-        &header("9.1.0", 1, 8),
+        &header("9.1.0", 1, 9),
         &format!(
-            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 8), but this is lazaretto {ours}, {reads}"
+            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 9), but this is lazaretto {ours}, {reads}"
         ),
     );
     let none = "byte 16: the backup is damaged: there is no backup format";

@@ -165,6 +165,29 @@ fn table() -> Vec<(Edit, &'static str)> {
             r"tree policies, key \x02s1: the stored value is damaged: its checksum is wrong",
         ),
         (
+            Box::new(|p| p.put("settings", 0, b"bad")),
+            r"tree settings, key \x02s1: the stored value is damaged: it is bad",
+        ),
+        (
+            Box::new(|p| p.put("bases", 0, b"bad")),
+            r"tree bases, key \x02s1: the stored value is damaged: it is bad",
+        ),
+        (Box::new(|p| p.flip("coverage", 1)), "tree coverage, key "),
+        (Box::new(|p| p.remove("coverage", 0)), "the first one must have all chains"),
+        (Box::new(|p| p.remove("coverage", 1)), "change 2 is missing before it"),
+        (
+            Box::new(|p| p.remove("coverage", 3)),
+            r"tree coverage, key \x00\x00\x00\x00\x00\x00\x00\x04: the stored value is damaged: it is missing",
+        ),
+        (
+            Box::new(|p| {
+                let of = p.of_tree("coverage");
+                let first = p.entries[of[1]].2[8..].to_vec();
+                p.put("coverage", 3, &first);
+            }),
+            "it knows less than the change before it",
+        ),
+        (
             Box::new(|p| p.heads = b"lazaretto heads 1\n= 0\n".to_vec()),
             "heads: it names other versions or transfers than are there",
         ),
@@ -239,7 +262,7 @@ fn an_older_schema_is_restored_and_is_the_newer_one_then() {
     let store = open(dir.path());
     publish(&store, "a", 1, 40);
     let mut parts = Parts::of(&written(begin(&store)));
-    let newer = ["transfers", "segments"];
+    let newer = ["settings", "bases", "transfers", "coverage", "segments"];
     parts.header.trees.retain(|tree| !newer.contains(&tree.as_str()));
     assert!(parts.entries.iter().all(|(tree, _, _)| !newer.contains(&tree.as_str())));
     parts.header.schema = 1;
