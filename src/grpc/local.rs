@@ -63,7 +63,7 @@ impl Local {
 
     pub fn screener<'g>(&'g self, pinned: &'g PinnedSnapshot) -> Result<Screener<'g>, CallError> {
         let scope = self.options.scope(&pinned.snapshot, pinned.now).map_err(refused)?;
-        Ok(Screener { engine: &self.engine, scope, now: pinned.now })
+        Ok(Screener::new(&self.engine, scope, pinned.now))
     }
 
     /// Records answers by `pinned`; the record of the first, `None` where no log is kept.

@@ -131,7 +131,7 @@ impl CheckedPayment {
             drop(scope);
             (snapshot, (messages, unvalued), (effect, incomplete))
         };
-        let screener = Screener { engine, scope: options.scope(&snapshot, now)?, now };
+        let screener = Screener::new(engine, options.scope(&snapshot, now)?, now);
         let customer =
             engine.decision_log().and_then(|log| log.customer_reference(&customer_reference));
         let mut records = Vec::new();

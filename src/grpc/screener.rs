@@ -1,6 +1,9 @@
 //! Checks queries, screens them in one scope and translates the answers: every method, and the
 //! process that holds the store, screens addresses by this.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use jiff::Timestamp;
 
 use super::convert;
@@ -19,7 +22,12 @@ pub struct Screener<'s> {
     pub engine: &'s Engine,
     pub scope: Scope<'s>,
     pub now: Timestamp,
+    /// Records of answers without findings, by chain as asked: most items of a batch share one.
+    clear_records: RefCell<Vec<(ClearAnswer, String, RecordedItem<'static>)>>,
 }
+
+/// The most records that are kept to be shared: a batch may name very many chains.
+const MAX_CLEAR_RECORDS: usize = 16;
 
 /// A translated answer, what is counted of it, and its record where a log is kept.
 #[derive(Debug)]
@@ -59,7 +67,11 @@ pub struct ClearAnswer {
     decision: Decision,
 }
 
-impl Screener<'_> {
+impl<'s> Screener<'s> {
+    pub fn new(engine: &'s Engine, scope: Scope<'s>, now: Timestamp) -> Self {
+        Self { engine, scope, now, clear_records: RefCell::default() }
+    }
+
     /// Returns whether answers take a search, and so block.
     pub fn is_deep(&self, evidence: bool) -> bool {
         evidence || self.scope.needs_search()
@@ -81,7 +93,7 @@ impl Screener<'_> {
         };
         let record = self.engine.decision_log().map(|_| {
             let references = References::of_request(&request_id);
-            RecordedItem::answered(&screened.screening, (&address, &chain_text), &references)
+            self.record(&screened.screening, (&address, &chain_text), &references)
         });
         let snapshot = self.scope.snapshot();
         let mut screening = convert::screening(&screened.screening, request_id, snapshot, self.now);
@@ -94,6 +106,29 @@ impl Screener<'_> {
             finding.common_input_chain = chain.as_ref().map(convert::common_input::chain);
         }
         Ok(Answered { screening, summary: screened.screening.summary(), record })
+    }
+
+    fn record(
+        &self,
+        screening: &Screening<'_>,
+        (address, chain): (&str, &str),
+        references: &References,
+    ) -> RecordedItem<'static> {
+        let question = (address, chain);
+        let Some(clear) = clear_answer(screening) else {
+            return RecordedItem::answered(screening, question, references);
+        };
+        let mut known = self.clear_records.borrow_mut();
+        let found = known.iter().find(|(of, on, _)| *of == clear && on == chain);
+        if let Some((_, _, record)) = found {
+            let by = Fingerprints::of(screening, question);
+            return record.of_another(Cow::Owned(address.to_owned()), references, by);
+        }
+        let record = RecordedItem::answered(screening, question, references);
+        if known.len() < MAX_CLEAR_RECORDS {
+            known.push((clear, chain.to_owned(), record.clone()));
+        }
+        record
     }
 
     fn unanswered(
@@ -135,27 +170,30 @@ impl Screener<'_> {
             return None;
         }
         let screening = self.scope.screen(address, chain, None).ok()?;
-        let Screening { findings, address_incomplete, covered, score, decision, shadow, .. } =
-            &screening;
-        // What was taken off, and several addresses, stand in the reason.
-        let is_read_plainly =
-            screening.normalizations.is_empty() && screening.other_addresses.is_empty();
-        let has_note = !screening.unvalued.is_empty()
-            || screening.unvalued_cut_short
-            || !screening.cluster_cuts.is_empty();
-        let is_plain = findings.is_empty()
-            && address_incomplete.is_empty()
-            && *score == 0
-            && is_read_plainly
-            && !has_note;
-        // What a shadow says is to be counted.
-        if !is_plain || shadow.is_some() {
-            return None;
-        }
+        let clear = clear_answer(&screening)?;
         let log = self.engine.decision_log();
         let found_by = log.map(|_| Fingerprints::of(&screening, (address, chain_text)));
-        Some((ClearAnswer { covered: *covered, decision: *decision }, found_by))
+        Some((clear, found_by))
     }
+}
+
+/// What tells answers of one scope without findings or doubts apart; `None` of any other answer.
+fn clear_answer(screening: &Screening<'_>) -> Option<ClearAnswer> {
+    let Screening { findings, address_incomplete, covered, score, decision, shadow, .. } =
+        screening;
+    // What was taken off, and several addresses, stand in the reason.
+    let is_read_plainly =
+        screening.normalizations.is_empty() && screening.other_addresses.is_empty();
+    let has_note = !screening.unvalued.is_empty()
+        || screening.unvalued_cut_short
+        || !screening.cluster_cuts.is_empty();
+    let is_plain = findings.is_empty()
+        && address_incomplete.is_empty()
+        && *score == 0
+        && is_read_plainly
+        && !has_note;
+    // What a shadow says is to be counted.
+    (is_plain && shadow.is_none()).then_some(ClearAnswer { covered: *covered, decision: *decision })
 }
 
 impl Unanswered {

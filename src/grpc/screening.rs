@@ -130,7 +130,7 @@ impl Screenings {
         options: &ScreeningOptions,
         query: v1::AddressQuery,
     ) -> Result<Result<Answered, Unanswered>, Status> {
-        let screener = Screener { engine: &self.engine, scope: options.scope(snapshot, now)?, now };
+        let screener = Screener::new(&self.engine, options.scope(snapshot, now)?, now);
         if !screener.is_deep(options.evidence) {
             return Ok(screener.answer(query, false));
         }
@@ -138,7 +138,7 @@ impl Screenings {
         let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
         let answered = in_turn(&self.load.searches, move |_| {
             let scope = options.scope(&snapshot, now)?;
-            let screener = Screener { engine: &engine, scope, now };
+            let screener = Screener::new(&engine, scope, now);
             Ok::<_, Refusal>(screener.answer(query, options.evidence))
         });
         Ok(answered.await??)
@@ -192,7 +192,7 @@ impl Screenings {
         }
         let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
         let items = in_turn(&self.load.searches, move |caller| {
-            let screener = Screener { engine: &engine, scope: options.scope(&snapshot, now)?, now };
+            let screener = Screener::new(&engine, options.scope(&snapshot, now)?, now);
             let mut answers = AnsweredItems::default();
             for query in queries.into_iter().take_while(|_| !caller.is_gone()) {
                 if !answers.push(screener.item(query, options.evidence), &mut room)? {
@@ -282,7 +282,7 @@ impl ScreeningService for Screenings {
         let room = batch.room(message.as_ref(), snapshot.id(), limit);
         let queries = std::mem::take(&mut batch.queries);
         let scope = batch.options.scope(&snapshot, now)?;
-        let screener = Screener { engine: &self.engine, scope, now };
+        let screener = Screener::new(&self.engine, scope, now);
         let AnsweredItems { items, summaries, records } =
             if screener.is_deep(batch.options.evidence) {
                 drop(screener);
@@ -469,14 +469,12 @@ impl Session {
             Ok((scope, options)) if options.evidence || scope.needs_search() => {
                 drop(scope);
                 PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
-                    Ok(scope) => {
-                        Screener { engine: &engine, scope, now }.item(query, options.evidence)
-                    }
+                    Ok(scope) => Screener::new(&engine, scope, now).item(query, options.evidence),
                     Err(refusal) => Unanswered::unasked(query.request_id, refusal).into(),
                 }))
             }
             Ok((scope, _)) => {
-                let screener = Screener { engine: &engine, scope, now };
+                let screener = Screener::new(&engine, scope, now);
                 PreparedAnswer::Ready(Box::new(screener.item(query, false)))
             }
             Err(refusal) => {

@@ -1,5 +1,6 @@
 //! Answers chunks with the engine of this process ([`crate::grpc::local`]), on several threads.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
@@ -16,7 +17,7 @@ use super::form::RowForm;
 use crate::audit::{ITEMS_PER_LEAF, RecordId};
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
-use crate::engine::decision_log::RecordedItem;
+use crate::engine::decision_log::{RecordedItem, References};
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
@@ -108,6 +109,7 @@ fn answer_chunk(
     let mut answers = Vec::with_capacity(chunk.len());
     let mut records = Vec::new();
     let mut is_cut = false;
+    let none = References::default();
     let searches = screener.is_deep(row_settings.evidence);
     for place in 0..chunk.len() {
         if searches && cancellation.is_cancelled() {
@@ -125,7 +127,8 @@ fn answer_chunk(
             let known = &mut cache.0[at];
             known.times += 1;
             let record = known.record.as_ref().zip(found_by.clone());
-            records.extend(record.map(|(record, by)| record.of_another(asked.address, by)));
+            let address = Cow::Borrowed(asked.address);
+            records.extend(record.map(|(record, by)| record.of_another(address, &none, by)));
             answers.push((RowAnswer::Clear(at), known.record.is_some()));
             continue;
         }

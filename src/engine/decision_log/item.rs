@@ -125,14 +125,19 @@ impl<'a> RecordedItem<'a> {
         }
     }
 
-    /// The record of the same answer to another address, without references.
+    /// The record of the same answer to another address.
     #[inline]
-    pub fn of_another<'b>(&self, address: &'b str, fingerprints: Fingerprints) -> RecordedItem<'b> {
+    pub fn of_another<'b>(
+        &self,
+        address: Cow<'b, str>,
+        references: &References,
+        fingerprints: Fingerprints,
+    ) -> RecordedItem<'b> {
         RecordedItem {
             answer: self.answer.clone(),
             class: self.class,
-            address: Cow::Borrowed(address),
-            reference: None,
+            address,
+            reference: references.json(),
             fingerprints,
         }
     }
