@@ -1,5 +1,30 @@
-//! The decision log: an append-only Merkle tree of decisions with signed checkpoints, over segment
-//! files.
+//! The decision log: an append-only Merkle tree of decisions (RFC 6962, in the tiles of C2SP
+//! tlog-tiles) with signed checkpoints (C2SP tlog-checkpoint), over segment files of its own.
+//!
+//! A leaf holds the answers of one call. Its entry is what is hashed (`audit/entry.rs`); addresses and
+//! references stand there as commitments, so that they can be deleted while every proof stays.
+//!
+//! | file below `log.N/` | content, file of this room that describes it |
+//! |---|---|
+//! | `origin` | the identity of the log and its place on disk: `origin.rs` |
+//! | `key`, `keys` | the private key, the verifier keys: `keys.rs` |
+//! | `checkpoints` | every checkpoint ever signed: `checkpoint_file.rs` |
+//! | `segments/NNNNNNNN` | 65,536 leaves each, in blocks of 256 and frames: `block.rs`, `frame.rs` |
+//! | `index` | a row for each full block, with its tile hash: `index.rs` |
+//! | `filters/NNNNNNNN` | which addresses a full segment may hold: `filter.rs` |
+//! | `replacement` | a segment is being replaced: `replace.rs` |
+//!
+//! Binary files begin with a head (`head.rs`). The log with the highest number is in use. A copied
+//! or restored directory, and one without its key, begins the next log, whose first leaf holds the
+//! last checkpoint of the one before; older logs stay for reading.
+//!
+//! Leaves are encoded by the calling thread, written by one write(2) for all that wait, and synced
+//! by a thread. A second thread hashes what is synced, seals full blocks and signs checkpoints: the
+//! calling threads never hash.
+//!
+//! What the log cannot show: who can write its files and read its key can write another history and
+//! sign it. Only a checkpoint that others hold proves that, so operators should post checkpoints.
+//! Neither does it notice a clone of the whole file system (`origin.rs`).
 
 mod appender;
 mod block;
@@ -14,7 +39,6 @@ mod frame;
 mod frontier;
 mod head;
 mod index;
-mod keeper;
 mod keys;
 mod leaf;
 mod log;
@@ -31,7 +55,9 @@ mod replace;
 mod retention;
 mod rotation;
 mod salt;
+mod sealer;
 mod store;
+mod syncer;
 mod tree;
 mod verify;
 mod writer;

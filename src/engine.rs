@@ -22,6 +22,7 @@ mod payment;
 mod policies;
 mod readiness;
 mod rebuilt_snapshot;
+mod starter_lists;
 mod store_watch;
 mod tags;
 mod trace;
@@ -76,17 +77,17 @@ pub use types::{
 
 use crate::config::Config;
 use crate::domain::duration;
-use crate::domain::list::{ListId, ListKind, ListState, Provenance};
-use crate::domain::publication::{Gates, Refused};
+use crate::domain::list::{ListId, ListKind, ListState};
+use crate::domain::publication::Gates;
 use crate::ingest::Ingestor;
 use crate::refresh::{
-    Clock, FetchLimits, Fetcher, ImportOptions, ListSettings, MemoryLimits, NotStored, Publisher,
-    RefreshError, Refresher, Remote, Report, Stop,
+    Clock, FetchLimits, Fetcher, ListSettings, MemoryLimits, NotStored, Publisher, Refresher,
+    Remote, Report, Stop,
 };
 use crate::screening::ListAge;
 use crate::screening::categories::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id};
-use crate::source::{self, Bounds, CsvHead, Format};
+use crate::source::{self, Bounds, CsvHead};
 use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};
 
@@ -101,12 +102,6 @@ const BUDGET: u64 = 2_000_000;
 
 /// Prefix of the names of uploaded files; leftovers are found by it.
 const UPLOAD: &str = "lazaretto-upload-";
-
-/// The starter lists that the binary carries: facts, with their sources in `data/README.md`.
-const STARTER_LISTS: [(&str, &str); 2] = [
-    ("us-ofac-sdn", include_str!("../data/us-ofac-sdn.csv")),
-    ("lazarus-advisories", include_str!("../data/lazarus-advisories.csv")),
-];
 
 #[derive(Debug)]
 pub struct Engine {
@@ -254,38 +249,6 @@ impl Engine {
     /// Starts loading the stored transfers into the graph, so that paths can be searched.
     pub fn want_graph(&self) {
         self.tracker.want_graph();
-    }
-
-    /// Loads each starter list unless the store has the list from elsewhere.
-    fn load_starter_lists(&self) -> Result<(), EngineError> {
-        for (id, csv) in STARTER_LISTS {
-            let id: ListId = id.parse().map_err(internal)?;
-            let Some(settings) = self.settings(&id) else { continue };
-            let state = self.publisher.list(&id);
-            if state.is_some_and(|state| *state.version.rows_origin().0 != Provenance::Starter) {
-                continue;
-            }
-            let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
-            match self.publisher.publish_list(
-                settings,
-                &list,
-                &Provenance::Starter,
-                ImportOptions::default(),
-            ) {
-                Ok(_) => {}
-                // The store has a later starter list: a newer version of the program ran on it.
-                Err(RefreshError::Refused(Refused::Older { .. })) => {}
-                Err(RefreshError::Refused(refused)) => {
-                    tracing::warn!(list = %id, error = %refused, "starter list not loaded");
-                }
-                Err(RefreshError::Store(error)) => {
-                    let store = self.publisher.store();
-                    store_watch::tolerate_refusal(store, Err(error), "the starter lists")?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     /// Refreshes the configured sources on their schedules, on a thread of its own, until the

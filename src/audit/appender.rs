@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::Encoder;
-use super::keeper::Keeping;
 use super::leaf::{Event, ITEMS_PER_LEAF, NewLeaf};
 use super::note::Signer;
 use super::salt::Salts;
+use super::sealer::Sealing;
 use super::store::Store;
 use super::writer::{Batch, SegmentFile};
 use super::{
@@ -35,12 +35,13 @@ pub(super) struct Appender {
     has_failed: AtomicBool,
     failure: Mutex<Option<Failure>>,
     /// Held while blocks are sealed, checkpoints signed and segments replaced.
-    pub(super) keeping: Mutex<Keeping>,
+    pub(super) sealing: Mutex<Sealing>,
     pub(super) flags: Flags,
-    thread: OnceLock<Thread>,
+    pub(super) sync_thread: OnceLock<Thread>,
+    pub(super) seal_thread: OnceLock<Thread>,
 }
 
-/// What the thread is woken for.
+/// What the threads are woken for.
 #[derive(Default)]
 pub(super) struct Flags {
     /// Something was written since the last sync.
@@ -48,11 +49,13 @@ pub(super) struct Flags {
     /// A sync is wanted at once.
     pub(super) requested: AtomicBool,
     pub(super) stop: AtomicBool,
+    /// The same for the thread that seals, once the last sync is done.
+    pub(super) stop_sealing: AtomicBool,
 }
 
 struct Failure {
     error: AuditError,
-    /// Trying again cannot help.
+    /// A sync failed: trying again cannot help.
     is_final: bool,
 }
 
@@ -114,9 +117,10 @@ impl Appender {
             synced_changed: Default::default(),
             has_failed: AtomicBool::new(false),
             failure: Mutex::new(None),
-            keeping: Mutex::new(Keeping::new(signer)),
+            sealing: Mutex::new(Sealing::new(signer)),
             flags: Flags::default(),
-            thread: OnceLock::new(),
+            sync_thread: OnceLock::new(),
+            seal_thread: OnceLock::new(),
         })
     }
 
@@ -135,7 +139,7 @@ impl Appender {
         count: usize,
     ) -> Result<Range<u64>, AuditError> {
         leaf.check()?;
-        if self.has_failed.load(Ordering::Acquire)
+        if self.has_failed()
             && let Some(error) = self.failure()
         {
             return Err(error);
@@ -173,7 +177,7 @@ impl Appender {
         self.write_batch(&mut writer).inspect_err(|error| self.fail(error, false))?;
         drop(writer);
         if !self.flags.dirty.swap(true, Ordering::AcqRel) {
-            self.wake();
+            wake(&self.sync_thread);
         }
         Ok(())
     }
@@ -211,7 +215,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Syncs what is written.
+    /// Syncs all that was written before the call.
     pub(super) fn sync(&self) -> Result<(), AuditError> {
         let _alone = self.syncing.lock().recover();
         let (files, written) = {
@@ -220,15 +224,19 @@ impl Appender {
             files.extend(writer.segment.as_ref().map(|segment| Arc::clone(&segment.file)));
             (files, self.store.written())
         };
-        if self.synced.load(Ordering::Acquire) >= written {
+        let before = self.synced.load(Ordering::Acquire);
+        if before >= written {
             return Ok(());
         }
         for file in files {
             let synced = file.sync_data().map_err(AuditError::io(&self.store.directory));
             synced.inspect_err(|error| self.fail(error, true))?;
         }
-        self.synced.fetch_max(written, Ordering::AcqRel);
+        self.synced.store(written, Ordering::Release);
         self.notify_synced();
+        if block_of(before) < block_of(written) || before <= self.signed_size() {
+            wake(&self.seal_thread);
+        }
         (self.settings.hooks.on_synced)(written);
         Ok(())
     }
@@ -254,8 +262,12 @@ impl Appender {
 
     pub(super) fn request_sync(&self) {
         if !self.flags.requested.swap(true, Ordering::AcqRel) {
-            self.wake();
+            wake(&self.sync_thread);
         }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
     }
 
     pub(super) fn failure(&self) -> Option<AuditError> {
@@ -287,7 +299,8 @@ impl Appender {
         *failure = None;
         self.has_failed.store(false, Ordering::Release);
         self.flags.dirty.store(true, Ordering::Release);
-        self.wake();
+        wake(&self.sync_thread);
+        wake(&self.seal_thread);
         Ok(())
     }
 
@@ -307,21 +320,23 @@ impl Appender {
         });
     }
 
-    pub(super) fn set_thread(&self, thread: Thread) {
-        // Set once, by the only thread.
-        let _ = self.thread.set(thread);
-    }
-
-    pub(super) fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
-    }
-
+    /// Has the last leaves written and synced.
     pub(super) fn stop(&self) {
         self.flags.stop.store(true, Ordering::Release);
-        self.wake();
+        wake(&self.sync_thread);
         self.notify_synced();
+    }
+
+    /// Has the last checkpoint signed.
+    pub(super) fn stop_sealing(&self) {
+        self.flags.stop_sealing.store(true, Ordering::Release);
+        wake(&self.seal_thread);
+    }
+}
+
+fn wake(thread: &OnceLock<Thread>) {
+    if let Some(thread) = thread.get() {
+        thread.unpark();
     }
 }
 

@@ -17,10 +17,18 @@
 //! | address, then reference | salt (16), length (2) in form 0 or (1) in forms 3 to 5, packed bytes; in form 14 the commitment (32) only |
 //!
 //! Numbers are LEB128: 7 bits a byte, lowest first, the high bit set on all but the last. Other
-//! integers are big-endian. Forms are those of [`packing`](super::packing); 14 is redacted.
+//! integers are big-endian. Forms are those of [`packing`](super::packing), and three more: 6 is
+//! form 3 with 25 bytes (`bc1q` addresses), 7 is form 5 with 26 (base58 of 33 or 34 characters),
+//! both without the length; 14 is redacted. Where 6 or 7 fits it is taken.
 
 mod decode;
 mod encode;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use super::packing::Form;
 
 pub(super) use decode::{Block, FullLeaf, LeafView};
 pub(super) use encode::{Encoder, ValueToWrite};
@@ -28,5 +36,14 @@ pub(super) use encode::{Encoder, ValueToWrite};
 /// A bare leaf: retention kept its hash only.
 const BARE: u8 = 0xff;
 
+/// Forms whose number of bytes goes without saying: code here, form, bytes.
+const SHORT_FORMS: [(u8, Form, usize); 2] = [(6, Form::Bitcoin, 25), (7, Form::Alphanumeric, 26)];
+
 /// The form of a value that was redacted.
 const REDACTED: u8 = 14;
+
+/// Returns the code under which a packed text is stored.
+fn code_of(form: Form, bytes: usize) -> u8 {
+    let short = SHORT_FORMS.iter().find(|short| (short.1, short.2) == (form, bytes));
+    short.map_or(form as u8, |short| short.0)
+}

@@ -9,7 +9,6 @@ use super::note::{Note, NoteError, Signer, VerifierKey, sign};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     pub origin: String,
-    /// In leaves.
     pub size: u64,
     pub root: Hash,
 }
@@ -38,10 +37,8 @@ impl SignedCheckpoint {
 
     /// Checks that the key has signed.
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
-        match Note::parse(&self.note)?.is_signed_by(key)? {
-            true => Ok(()),
-            false => Err(NoteError::UnknownKey),
-        }
+        let is_signed = Note::parse(&self.note)?.is_signed_by(key)?;
+        if is_signed { Ok(()) } else { Err(NoteError::UnknownKey) }
     }
 }
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Take, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::note::{is_signature, is_signature_start};
 use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of};
 
 /// The longest checkpoint, in bytes.
@@ -43,7 +43,9 @@ impl Checkpoints {
             let read = self.lines.read_line(&mut note).map_err(AuditError::io(&self.path))?;
             let line = &note[start..];
             if read == 0 || !line.ends_with('\n') || note.len() > MAX_NOTE {
-                return Ok(None);
+                let what = "the last checkpoint is damaged, not cut off";
+                let damaged = || AuditError::damaged(&self.path, self.position, what);
+                return is_torn(&note).then_some(None).ok_or_else(damaged);
             }
             blank_lines += u32::from(line == "\n");
         }
@@ -78,13 +80,24 @@ impl Iterator for Checkpoints {
     }
 }
 
-/// Returns the blocks of a range in whose middle a checkpoint ends: its root needs their leaf
+/// Returns whether a text is the beginning of a checkpoint, as a crash leaves it: a part of three
+/// lines and an empty one, or that and a part of signature lines. Zeros may stand for the rest.
+fn is_torn(rest: &str) -> bool {
+    let rest = rest.trim_end_matches('\0');
+    let (text, signatures) = rest.split_once("\n\n").unwrap_or((rest, ""));
+    let is_text = text.lines().count() <= 3 && !text.contains(|c: char| c < ' ' && c != '\n');
+    let mut lines = signatures.split('\n');
+    let last = lines.next_back().unwrap_or_default();
+    is_text && is_signature_start(last) && lines.all(is_signature)
+}
+
+/// Returns the blocks before `end` in whose middle a checkpoint ends: its root needs their leaf
 /// hashes.
-pub(super) fn divided_blocks(log: &Path, blocks: Range<u64>) -> Result<BTreeSet<u64>, AuditError> {
+pub(super) fn divided_blocks(log: &Path, end: u64) -> Result<BTreeSet<u64>, AuditError> {
     let mut divided = BTreeSet::new();
     for signed in Checkpoints::open(log)? {
         let size = signed?.checkpoint.size;
-        if !size.is_multiple_of(LEAVES_PER_BLOCK) && blocks.contains(&block_of(size)) {
+        if !size.is_multiple_of(LEAVES_PER_BLOCK) && block_of(size) < end {
             divided.insert(block_of(size));
         }
     }
@@ -111,4 +124,33 @@ pub(super) fn cut(log: &Path, length: u64) -> Result<(), AuditError> {
     let path = path(log);
     let file = OpenOptions::new().write(true).open(&path).map_err(AuditError::io(&path))?;
     file.set_len(length).and_then(|()| file.sync_all()).map_err(AuditError::io(&path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::Checkpoint;
+    use super::super::note::Signer;
+    use super::*;
+
+    #[test]
+    fn cut_off_ends_differ_from_damaged_ones() {
+        let (signer, _) = Signer::generate("a.example/1").unwrap();
+        let checkpoint = Checkpoint { origin: "a.example/1".into(), size: 7, root: [9; 32] };
+        let whole = SignedCheckpoint::sign(checkpoint, &[&signer, &signer]).note + "\n";
+        for (end, _) in whole.char_indices() {
+            assert!(is_torn(&whole[..end]), "{:?}", &whole[..end]);
+            assert!(is_torn(&format!("{}\0\0", &whole[..end])));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for (at, _) in whole.match_indices('\n') {
+            for bit in 0..7 {
+                let mut bytes = whole.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                std::fs::write(path(folder.path()), bytes).unwrap();
+                let last = Checkpoints::open(folder.path()).unwrap().last();
+                assert!(last.is_err(), "bit {bit} of byte {at}: {last:?}");
+            }
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub enum AuditError {
 #[error("{}: damaged at byte {byte}{}: {what}", path.display(), leaf.map(place).unwrap_or_default())]
 pub struct Damage {
     pub path: PathBuf,
-    /// Offset in the file.
+    /// The offset in the file, of the frame or the block that differs.
     pub byte: u64,
     /// The first leaf that cannot be trusted, where one can be named.
     pub leaf: Option<u64>,

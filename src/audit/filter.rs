@@ -40,7 +40,7 @@ fn mixed(fingerprint: u64) -> u64 {
 }
 
 fn line_of(fingerprint: u64, lines: u64) -> u64 {
-    (u128::from(mixed(fingerprint)) * u128::from(lines) >> 64) as u64
+    ((u128::from(mixed(fingerprint)) * u128::from(lines)) >> 64) as u64
 }
 
 /// Returns the bits of a fingerprint in its line.

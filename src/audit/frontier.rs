@@ -10,7 +10,6 @@ pub(super) struct Frontier {
 }
 
 impl Frontier {
-    /// Number of leaves.
     pub(super) fn size(&self) -> u64 {
         self.size
     }

@@ -42,7 +42,7 @@ const DROPPED: u8 = 4;
 pub(super) struct BlockPlace {
     pub(super) offset: u64,
     pub(super) length: u32,
-    /// Microseconds since 1970.
+    /// Of the leaves, in microseconds since 1970.
     pub(super) earliest: i64,
     pub(super) latest: i64,
     pub(super) items: u32,
@@ -56,7 +56,7 @@ impl BlockPlace {
         Self { offset, length: 0, earliest, latest, items: 0, classes: 0, flags: 0 }
     }
 
-    /// Takes in a leaf.
+    /// Takes in a leaf that is not bare.
     pub(super) fn add(&mut self, time: i64, items: u32, classes: u8) {
         self.earliest = self.earliest.min(time);
         self.latest = self.latest.max(time);
@@ -206,7 +206,7 @@ impl Index {
         }
     }
 
-    /// Number of whole rows.
+    /// Returns the number of whole rows.
     pub(super) fn len(&self) -> Result<u64, AuditError> {
         let length = self.file.metadata().map_err(AuditError::io(&self.path))?.len();
         Ok(length.saturating_sub(HEAD as u64) / ROW as u64)

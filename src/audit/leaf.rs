@@ -7,8 +7,18 @@ use super::AuditError;
 use super::merkle::Hash;
 use super::salt::SALT;
 
-/// The most items of a leaf. More share a leaf hash among more items, which saves hashing; fewer
-/// make a proof shorter, since it holds the whole entry. HANDOVER-FIGURES
+/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take;
+/// fewer make a proof shorter, since it holds the whole entry. With a context of 105 bytes and one
+/// answer of 51 among 2^30 leaves:
+///
+/// | items | blocks an item, its commitment included | bytes of a proof |
+/// |---|---|---|
+/// | 1 | 7.0 | 1,226 |
+/// | 8 | 2.3 | 1,457 |
+/// | 16 | 1.9 | 1,721 |
+/// | 24 | 1.8 | 1,985 |
+///
+/// The bound of a proof is 2,048 bytes: 16 leave 327 of them for longer contexts.
 pub const ITEMS_PER_LEAF: usize = 16;
 
 /// The longest context and answer, in bytes.
@@ -17,10 +27,10 @@ pub(super) const MAX_BYTES: usize = 64 << 10;
 /// The longest address and reference, in bytes.
 pub(super) const MAX_TEXT: usize = 4 << 10;
 
-/// A leaf to append.
+/// A leaf to append, or a batch that is cut into leaves.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLeaf<'a> {
-    /// Kept in microseconds.
+    /// Parts below a microsecond are lost.
     pub time: Timestamp,
     /// What the items share: opaque to the log.
     pub context: &'a [u8],
@@ -28,7 +38,7 @@ pub struct NewLeaf<'a> {
     pub items: &'a [NewItem<'a>],
 }
 
-/// One decision to append.
+/// One decision of a leaf to append.
 #[derive(Clone, Copy, Debug)]
 pub struct NewItem<'a> {
     /// Opaque to the log. Equal answers are stored once a block.

@@ -18,8 +18,8 @@ use super::index::Index;
 use super::leaf::{Event, ITEMS_PER_LEAF, NewLeaf};
 use super::recover::{Cut, Recovered};
 use super::{
-    AuditError, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keeper, keys, origin,
-    recover,
+    AuditError, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys, origin, recover,
+    sealer, syncer,
 };
 
 /// When a leaf counts as durable.
@@ -32,7 +32,8 @@ pub enum Durability {
     Interval(Duration),
 }
 
-/// What the log's thread tells. Calls must be quick, and must not call the log.
+/// What the log tells. Calls come from its threads, a failed write also from the thread that wrote.
+/// They must be quick, and must not call the log.
 pub struct Hooks {
     /// The number of leaves that are synced.
     pub on_synced: Box<dyn Fn(u64) + Send + Sync>,
@@ -104,7 +105,8 @@ pub fn logs(directory: &Path) -> Result<Vec<LogDirectory>, AuditError> {
 pub struct Log {
     appender: Arc<Appender>,
     reader: Reader,
-    thread: Option<JoinHandle<()>>,
+    /// That which syncs, and that which seals.
+    threads: Option<[JoinHandle<()>; 2]>,
     /// Locked as long as the log is open.
     _lock: File,
 }
@@ -135,9 +137,9 @@ impl Log {
         let Recovered { store, encoder, cut } = recover::open(&path, true)?;
         let signer = keys::read_signer(&path, &store.keys.lock().recover())?;
         let appender = Arc::new(Appender::new(store, encoder, signer, settings)?);
-        let thread = keeper::start(Arc::clone(&appender));
+        let threads = [syncer::start(&appender), sealer::start(&appender)];
         let reader = Reader::new(Arc::clone(appender.store()));
-        let log = Self { appender, reader, thread: Some(thread), _lock: lock };
+        let log = Self { appender, reader, threads: Some(threads), _lock: lock };
         let previous = number.checked_sub(1).filter(|number| *number > 0);
         let previous = previous.map(|number| files::log_directory(directory, number));
         if log.appended() == 0 {
@@ -240,11 +242,12 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        let Some([sync, seal]) = self.threads.take() else { return };
+        // A panic in one was reported where it happened.
         self.appender.stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic in it was reported where it happened.
-            let _ = thread.join();
-        }
+        let _ = sync.join();
+        self.appender.stop_sealing();
+        let _ = seal.join();
     }
 }
 

@@ -42,7 +42,7 @@ pub enum NoteError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifierKey {
     pub name: String,
-    /// Ed25519 (RFC 8032).
+    /// An Ed25519 key as RFC 8032 encodes it.
     pub public: [u8; 32],
 }
 
@@ -147,9 +147,25 @@ pub(super) fn sign(text: &str, signers: &[&Signer]) -> String {
     format!("{text}\n{lines}")
 }
 
+/// Returns the name of the key, and its id with the signature.
+fn parse_signature(line: &str) -> Option<(&str, Vec<u8>)> {
+    let (name, signature) = line.strip_prefix(DASH)?.split_once(' ')?;
+    let signature = BASE64.decode(signature.as_bytes()).ok()?;
+    (is_name(name) && signature.len() >= 5).then_some((name, signature))
+}
+
+pub(super) fn is_signature(line: &str) -> bool {
+    parse_signature(line).is_some()
+}
+
+/// Returns true for a line that may be the beginning of a signature line, also an empty one.
+pub(super) fn is_signature_start(line: &str) -> bool {
+    DASH.starts_with(line) || line.starts_with(DASH)
+}
+
 /// A parsed note, whose signatures are not yet checked.
 pub(super) struct Note<'a> {
-    /// With its last newline.
+    /// What is signed: ends with a newline.
     pub(super) text: &'a str,
     signatures: Vec<(&'a str, Vec<u8>)>,
 }
@@ -162,14 +178,7 @@ impl<'a> Note<'a> {
         let at = note.rfind("\n\n").ok_or(NoteError::Form)?;
         let (text, lines) = (&note[..=at], &note[at + 2..]);
         let lines = lines.strip_suffix('\n').ok_or(NoteError::Form)?;
-        let signatures: Option<Vec<_>> = lines
-            .split('\n')
-            .map(|line| {
-                let (name, signature) = line.strip_prefix(DASH)?.split_once(' ')?;
-                let signature = BASE64.decode(signature.as_bytes()).ok()?;
-                (is_name(name) && signature.len() >= 5).then_some((name, signature))
-            })
-            .collect();
+        let signatures: Option<Vec<_>> = lines.split('\n').map(parse_signature).collect();
         let signatures = signatures.ok_or(NoteError::Form)?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::Form);

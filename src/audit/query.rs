@@ -13,13 +13,13 @@ use super::leaf::Leaf;
 use super::store::Store;
 use super::{AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, LEAVES_PER_BLOCK, SEGMENT_BITS, block_of};
 
-/// Which leaves are wanted.
+/// Conditions on leaves, all of which must hold.
 #[derive(Clone, Debug)]
 pub struct Query {
     pub indices: Range<u64>,
-    /// The earliest time, included.
+    /// The earliest time wanted, itself included.
     pub from: Option<Timestamp>,
-    /// The latest time, excluded.
+    /// The end of the times wanted, itself excluded.
     pub to: Option<Timestamp>,
     /// Leaves with an item of one of these classes; 0 for all, events too.
     pub classes: u8,

@@ -113,7 +113,7 @@ impl Reader {
         if index >= size {
             return Err(AuditError::NoSuchLeaf { index, size });
         }
-        self.store.hashes(inclusion_ranges(index, size), size)
+        self.store.hashes(&inclusion_ranges(index, size), size)
     }
 
     /// Returns the proof that the tree of `second` leaves goes on from that of `first` (RFC 6962,
@@ -122,10 +122,10 @@ impl Reader {
         if first > second {
             return Err(AuditError::NoSuchSize { size: first, written: second });
         }
-        self.store.hashes(consistency_ranges(first, second), second)
+        self.store.hashes(&consistency_ranges(first, second), second)
     }
 
-    /// Returns the newest checkpoint.
+    /// Returns the newest checkpoint; `None` before the first one.
     pub fn checkpoint(&self) -> Option<SignedCheckpoint> {
         self.store.latest.lock().recover().clone()
     }

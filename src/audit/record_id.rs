@@ -11,7 +11,7 @@ pub struct RecordId {
     /// The first four bytes of SHA-256 of the log's origin.
     pub tag: [u8; 4],
     pub index: u64,
-    /// 0 to 15.
+    /// The item in the leaf, 0 to 15.
     pub item: u8,
 }
 

@@ -30,7 +30,7 @@ pub struct Cut {
     pub what: String,
 }
 
-/// An opened log.
+/// A log with all that appending needs.
 pub(super) struct Recovered {
     pub(super) store: Store,
     /// Of the block that goes on.
@@ -186,15 +186,16 @@ impl Scan<'_> {
             file.sync_all().map_err(AuditError::io(&path))?;
         }
         let length = file.metadata().map_err(AuditError::io(&path))?.len();
-        let bytes = files::read_up_to(&file, length as usize).map_err(AuditError::io(&path))?;
-        if let Err(error) = self.check_head(&path, &bytes, segment) {
+        let head = files::read_up_to(&file, HEAD).map_err(AuditError::io(&path))?;
+        if let Err(error) = head::check(&path, &head, Kind::Segment, segment, self.id) {
             // A crash while the segment was created.
             let what = error.to_string();
             return self.end(&path, 0, length, &what).map(|()| false).map_err(|_| error);
         }
+        let bytes = files::read_at(&file, start, usize::MAX).map_err(AuditError::io(&path))?;
         let mut offset = start;
         loop {
-            let rest = bytes.get(offset as usize..).unwrap_or_default();
+            let rest = bytes.get((offset - start) as usize..).unwrap_or_default();
             let (block, broken) = Block::decode(rest, FramePlace { segment, offset });
             self.take_in(&block, offset);
             offset += block.length() as u64;
@@ -212,11 +213,6 @@ impl Scan<'_> {
             }
             return Ok(false);
         }
-    }
-
-    fn check_head(&self, path: &Path, bytes: &[u8], segment: u64) -> Result<(), AuditError> {
-        let head = bytes.get(..HEAD).unwrap_or(bytes);
-        head::check(path, head, Kind::Segment, segment, self.id)
     }
 
     fn take_in(&mut self, block: &Block<'_>, offset: u64) {

@@ -24,7 +24,7 @@ impl Log {
         let appender = self.appender();
         appender.append_event(&Event::Redacted { record: id.to_string() }, now)?;
         appender.sync()?;
-        let _alone = appender.keeping.lock().recover();
+        let _alone = appender.sealing.lock().recover();
         // Their fingerprints were collected with the value.
         appender.make_filters()?;
         let segment = segment_of(id.index);

@@ -20,7 +20,7 @@ use super::{
     AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, LEAVES_PER_SEGMENT, Log, checkpoint_file, files,
 };
 
-/// What retention has removed.
+/// What one run of retention has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Segments that were rewritten or dropped.
@@ -29,7 +29,7 @@ pub struct Removed {
     pub leaves: u64,
     /// Leaves that stay in these segments.
     pub kept: u64,
-    /// Bytes that became free.
+    /// Bytes of segment files that became free.
     pub bytes: u64,
 }
 
@@ -46,9 +46,10 @@ impl Log {
         let store = appender.store();
         let segments = old_segments(store, time)?;
         let mut removed = Removed::default();
+        let Some(last) = segments.last() else { return Ok(removed) };
+        let end = (last + 1) * BLOCKS_PER_SEGMENT;
+        let divided = checkpoint_file::divided_blocks(&store.directory, end)?;
         for segment in segments {
-            let blocks = segment * BLOCKS_PER_SEGMENT..(segment + 1) * BLOCKS_PER_SEGMENT;
-            let divided = checkpoint_file::divided_blocks(&store.directory, blocks)?;
             if !has_to_remove(store, segment, keep)? {
                 continue;
             }
@@ -56,11 +57,12 @@ impl Log {
             let event = Event::Removed { first, end: first + LEAVES_PER_SEGMENT };
             appender.append_event(&event, now)?;
             appender.sync()?;
-            let _alone = appender.keeping.lock().recover();
+            let _alone = appender.sealing.lock().recover();
             appender.make_filters()?;
             let path = files::segment(&store.directory, segment);
             let before = files::length(&path)?;
-            let mut rewriter = Rewriter { keep, divided, failed: None, removed: &mut removed };
+            let mut rewriter =
+                Rewriter { keep, divided: &divided, failed: None, removed: &mut removed };
             let prepared = replace::prepare(store, segment, |number, block, encoder, out| {
                 rewriter.block(number, block, encoder, out)
             })?;
@@ -135,7 +137,7 @@ fn is_kept(
 struct Rewriter<'a> {
     keep: &'a dyn Fn(&Leaf) -> bool,
     /// Blocks in whose middle a checkpoint ends.
-    divided: BTreeSet<u64>,
+    divided: &'a BTreeSet<u64>,
     failed: Option<AuditError>,
     removed: &'a mut Removed,
 }

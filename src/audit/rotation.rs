@@ -20,7 +20,7 @@ impl Log {
     pub fn rotate_key(&self, now: Timestamp) -> Result<VerifierKey, AuditError> {
         let appender = self.appender();
         let store = appender.store();
-        let mut keeping = appender.keeping.lock().recover();
+        let mut sealing = appender.sealing.lock().recover();
         let (next, text) = Signer::generate(&store.origin).ok_or(AuditError::Random)?;
         let verifier = next.verifier().clone();
         let path = store.directory.join("key");
@@ -29,12 +29,12 @@ impl Log {
         appender.append_event(&Event::KeyRotated { key: verifier.to_string() }, now)?;
         appender.sync()?;
         let size = appender.synced.load(Ordering::Acquire);
-        appender.sign_by(size, &[&keeping.signer, &next])?;
+        appender.sign_by(size, &[&sealing.signer, &next])?;
         let mut keys = store.keys.lock().recover().clone();
         keys.push(LogKey { from: size, key: verifier.clone() });
         keys::write(&store.directory, &keys)?;
         *store.keys.lock().recover() = keys;
-        keeping.signer = next;
+        sealing.signer = next;
         files::rename(&files::beside(&path), &path)?;
         Ok(verifier)
     }

@@ -38,7 +38,7 @@ pub(super) struct Store {
     pub(super) replacing: RwLock<()>,
 }
 
-/// Where blocks are.
+/// The places of blocks that the index does not hold yet.
 #[derive(Default)]
 pub(super) struct Places {
     /// Blocks that have a row in the index.
@@ -173,11 +173,7 @@ impl Store {
     }
 
     /// Returns the hashes over ranges of the first `size` leaves.
-    pub(super) fn hashes(
-        &self,
-        ranges: Vec<Range<u64>>,
-        size: u64,
-    ) -> Result<Vec<Hash>, AuditError> {
+    pub(super) fn hashes(&self, ranges: &[Range<u64>], size: u64) -> Result<Vec<Hash>, AuditError> {
         let written = self.written();
         if size > written {
             return Err(AuditError::NoSuchSize { size, written });
@@ -193,7 +189,7 @@ impl Store {
                 Ok(hashes)
             }
         };
-        ranges.into_iter().map(|range| tree.hash(range, &mut load)).collect()
+        ranges.iter().map(|range| tree.hash(range.clone(), &mut load)).collect()
     }
 
     fn leaf_hashes(&self, block: u64) -> Result<Vec<Hash>, AuditError> {
@@ -204,6 +200,6 @@ impl Store {
     }
 
     pub(super) fn root(&self, size: u64) -> Result<Hash, AuditError> {
-        Ok(self.hashes(vec![0..size], size)?[0])
+        Ok(self.hashes(std::slice::from_ref(&(0..size)), size)?[0])
     }
 }

@@ -18,12 +18,11 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Number of leaves.
     pub(super) fn size(&self) -> u64 {
         (self.blocks() << BLOCK_BITS) + self.tail.len() as u64
     }
 
-    /// Number of full blocks.
+    /// Returns the number of full blocks.
     pub(super) fn blocks(&self) -> u64 {
         self.levels.first().map_or(0, Vec::len) as u64
     }
@@ -53,7 +52,7 @@ impl Tree {
             let hashes = &mut self.levels[level];
             hashes.push(hash);
             let tile = 1 << TILE_BITS;
-            if hashes.len() % tile != 0 {
+            if !hashes.len().is_multiple_of(tile) {
                 return;
             }
             hash = root_of(&hashes[hashes.len() - tile..]);
@@ -105,9 +104,9 @@ mod tests {
     };
     use super::*;
 
-    fn of(ranges: Vec<Range<u64>>, tree: &Tree, leaves: &[Hash]) -> Vec<Hash> {
+    fn of(ranges: &[Range<u64>], tree: &Tree, leaves: &[Hash]) -> Vec<Hash> {
         let mut load = |block: u64| Ok(leaves[(block as usize) << 8..][..256].to_vec());
-        ranges.into_iter().map(|range| tree.hash(range, &mut load).unwrap()).collect()
+        ranges.iter().map(|range| tree.hash(range.clone(), &mut load).unwrap()).collect()
     }
 
     /// Every size to 600, and some to 70,000, against the plain tree.
@@ -124,15 +123,15 @@ mod tests {
         let sampled = (0..10).map(|_| fastrand::u64(600..=70_000));
         for size in (1..=600).chain(sampled).chain([65_535, 65_536, 65_537, 70_000]) {
             let root = root_of(&leaves[..size as usize]);
-            assert_eq!(of(vec![0..size], &tree, &leaves), [root], "size {size}");
+            assert_eq!(of(std::slice::from_ref(&(0..size)), &tree, &leaves), [root], "size {size}");
             let indices = [0, size - 1, fastrand::u64(0..size), fastrand::u64(0..size)];
             for index in indices {
-                let proof = of(inclusion_ranges(index, size), &tree, &leaves);
+                let proof = of(&inclusion_ranges(index, size), &tree, &leaves);
                 let leaf = leaves[index as usize];
                 assert!(verify_inclusion(leaf, index, size, &proof, root), "{index} in {size}");
             }
             for first in [1, size / 2 + 1, size, fastrand::u64(1..=size)] {
-                let proof = of(consistency_ranges(first, size), &tree, &leaves);
+                let proof = of(&consistency_ranges(first, size), &tree, &leaves);
                 let old = root_of(&leaves[..first as usize]);
                 assert!(verify_consistency(first, size, &proof, old, root), "{first} to {size}");
             }

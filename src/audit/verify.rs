@@ -26,16 +26,15 @@ use checkpoints::Signed;
 /// Findings that are listed; more are counted only.
 const MAX_LISTED: usize = 100;
 
-/// What verification found.
+/// The outcome of a verification, and what was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub origin: String,
     /// Leaves that were read or whose hashes stand.
     pub size: u64,
     pub items: u64,
-    /// Bytes of segments.
+    /// Bytes of the segment files.
     pub bytes: u64,
-    /// Checkpoints that were compared.
     pub checkpoints: u64,
     /// Items whose values were redacted.
     pub redacted: u64,
@@ -45,9 +44,8 @@ pub struct Report {
     pub dropped: u64,
     /// A torn end without a checkpoint, as a crash or a running writer leaves it: no finding.
     pub torn: Option<Cut>,
-    /// At most 100.
+    /// The first 100 of them.
     pub findings: Vec<Damage>,
-    /// All of them.
     pub finding_count: u64,
 }
 
@@ -66,13 +64,9 @@ impl Report {
 
     /// Takes in an error that is a finding; others end the verification.
     fn take(&mut self, error: AuditError) -> Result<(), AuditError> {
-        match error {
-            AuditError::Damaged(damage) => {
-                self.add(damage);
-                Ok(())
-            }
-            error => Err(error),
-        }
+        let AuditError::Damaged(damage) = error else { return Err(error) };
+        self.add(damage);
+        Ok(())
     }
 }
 
@@ -223,7 +217,7 @@ impl Pass<'_> {
 
     /// Checks what stands beside a segment after its last block.
     fn leave(&mut self, block: u64) -> Result<(), AuditError> {
-        if (block + 1) % BLOCKS_PER_SEGMENT != 0 {
+        if !(block + 1).is_multiple_of(BLOCKS_PER_SEGMENT) {
             return Ok(());
         }
         let number = block >> SEGMENT_BITS;
@@ -252,6 +246,11 @@ impl Pass<'_> {
             if !is_open && !fs::exists(&path).map_err(AuditError::io(&path))? {
                 return Ok(());
             }
+            if !is_open && let Err(error) = Segment::open(self.log, number, self.id) {
+                // A crash, or the writer, may be about to create it.
+                self.end(&path, 0, files::length(&path)?, &error.to_string());
+                return Ok(());
+            }
             if !self.enter(number)? {
                 return Ok(());
             }
@@ -265,7 +264,7 @@ impl Pass<'_> {
             self.push(&hashes)?;
             if let Some(broken) = broken {
                 let byte = offset + broken.byte as u64;
-                self.end(&path, byte, bytes.len() - broken.byte, broken.what);
+                self.end(&path, byte, (bytes.len() - broken.byte) as u64, broken.what);
             }
             if (decoded.len() as u64) < LEAVES_PER_BLOCK {
                 return Ok(());
@@ -278,9 +277,9 @@ impl Pass<'_> {
     }
 
     /// What follows `byte` is torn; that is a finding if a checkpoint covers it.
-    fn end(&mut self, path: &Path, byte: u64, bytes: usize, what: &str) {
+    fn end(&mut self, path: &Path, byte: u64, bytes: u64, what: &str) {
         let leaf = self.frontier.size();
-        let (what, bytes) = (what.to_owned(), bytes as u64);
+        let what = what.to_owned();
         if self.signed.covers(leaf) {
             self.report.add(damage(path, byte, leaf, what));
         } else {

@@ -27,7 +27,7 @@ pub(super) struct Batch {
 
 /// A frame of one block in the buffer, whose head is not yet filled in.
 pub(super) struct PendingFrame {
-    /// Offset in the buffer.
+    /// The offset of its head in the buffer.
     pub(super) start: usize,
     pub(super) block: u64,
     /// The index after its last leaf.
@@ -63,7 +63,7 @@ pub(super) struct SegmentFile {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) file: Arc<File>,
-    /// Bytes of whole frames.
+    /// The end of the last whole frame.
     pub(super) position: u64,
     /// Bytes up to which space is allocated.
     allocated: u64,

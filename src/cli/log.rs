@@ -9,8 +9,10 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{self, Output};
+use super::text::escape;
 use super::{Global, connect, dates, render, runtime};
 use crate::audit;
+use crate::engine::decision_log::check_classes;
 use crate::grpc::client::{CallError, Client, answer};
 use crate::grpc::v1;
 
@@ -361,15 +363,25 @@ fn verify(
         return Err(anyhow!("{}: no decision log", directory.display()));
     }
     let mut status = 0;
+    let is_of = |note: &str, origin: &str| note.starts_with(&format!("{origin}\n"));
+    if let Some(note) = &outside
+        && !logs.iter().any(|log| is_of(note, &log.origin))
+    {
+        let origin = escape(note.lines().next().unwrap_or_default()).into_owned();
+        let what =
+            format!("the log {origin} of the checkpoint is not in {}\n", directory.display());
+        output::write(format!("CHANGED: {what}").as_bytes())?;
+        status = DIFFERS;
+    }
     for log in logs {
-        let outside =
-            outside.as_deref().filter(|note| note.starts_with(&format!("{}\n", log.origin)));
+        let outside = outside.as_deref().filter(|note| is_of(note, &log.origin));
         let text = match audit::verify(&log.path, outside) {
             Ok(report) => {
-                if !report.is_sound() {
+                let misfiled = check_classes(&audit::Reader::open(&log.path)?)?;
+                if !report.is_sound() || !misfiled.is_empty() {
                     status = DIFFERS;
                 }
-                render::log::verified(&log.path, &report)
+                render::log::verified(&log.path, &report, &misfiled)
             }
             Err(error) => {
                 status = DIFFERS;

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{Global, clock, connect, endpoint};
-use crate::config::{Config, Flags, OnLogFailure, help};
+use crate::audit::AuditError;
+use crate::config::{Config, Flags, help};
 use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::serve::accept::Listener;
@@ -136,13 +137,14 @@ async fn serve(config: &Config) -> Result<()> {
 /// Opens the log before a call needs it, or says that there is none.
 fn open_decision_log(engine: &Engine) -> Result<()> {
     match engine.decision_log() {
-        Some(log) => match (log.log(engine.now()), log.settings().on_failure) {
-            (Ok(_), _) => Ok(()),
-            (Err(error), OnLogFailure::Refuse) => Err(error).context("decision log"),
-            (Err(error), OnLogFailure::Answer) => {
-                tracing::error!(%error, "decision log not opened, answers leave without a record");
+        Some(log) => match log.log(engine.now()) {
+            Ok(_) => Ok(()),
+            // A full or read-only disk may be mended while the server runs.
+            Err(error @ AuditError::Io { .. }) => {
+                tracing::error!(%error, "decision log not opened");
                 Ok(())
             }
+            Err(error) => Err(error).context("decision log"),
         },
         None => {
             warn!("decision log off, screenings are not recorded");

@@ -11,7 +11,7 @@ mod witness;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 pub use call::{CallRecord, OfficerEvent, PaymentRecord};
 pub use idempotency::KnownAnswer;
 pub use item::{Fingerprints, ItemRecord, RecordClass, RecordedItem, References, fingerprints};
-pub use records::{Record, RecordError, RecordPage, RecordQuery};
+pub use records::{Record, RecordError, RecordPage, RecordQuery, check_classes};
 pub use replay::{Replay, Replayer};
 
 use idempotency::KnownAnswers;
@@ -37,6 +37,8 @@ pub struct DecisionLog {
     directory: PathBuf,
     opened: OnceLock<Log>,
     opening: std::sync::Mutex<()>,
+    /// Whether it was to be opened.
+    is_wanted: AtomicBool,
     synced: watch::Sender<u64>,
     clock: Clock,
     /// When the last checkpoint was signed, in Unix seconds; 0 before.
@@ -93,6 +95,7 @@ impl DecisionLog {
             settings: settings.clone(),
             opened: OnceLock::new(),
             opening: std::sync::Mutex::default(),
+            is_wanted: AtomicBool::new(false),
             synced: watch::Sender::new(0),
             clock,
             checkpoint_at: Arc::default(),
@@ -116,6 +119,7 @@ impl DecisionLog {
         if let Some(log) = self.opened.get() {
             return Ok(log);
         }
+        self.is_wanted.store(true, Relaxed);
         let opening = crate::domain::lock::Recover::recover(self.opening.lock());
         if let Some(log) = self.opened.get() {
             return Ok(log);
@@ -154,6 +158,27 @@ impl DecisionLog {
         let log = self.opened.get_or_init(|| log);
         drop(opening);
         Ok(log)
+    }
+
+    /// Opens a log that could not be opened at the start, and goes on with one that could not be written.
+    /// Blocks.
+    pub fn retry(&self, now: Timestamp) {
+        if !self.is_wanted.load(Relaxed) {
+            return;
+        }
+        let tried = match self.opened.get() {
+            Some(log) if log.failure().is_none() => return,
+            Some(log) => log.retry(),
+            None => self.log(now).map(drop),
+        };
+        if tried.is_ok() {
+            tracing::info!("decision log written again");
+        }
+    }
+
+    /// Whether answers are refused since they cannot be recorded.
+    pub fn is_refusing(&self) -> bool {
+        self.settings.on_failure == OnLogFailure::Refuse && self.status().is_failed
     }
 
     /// Records the answers of a call; they may leave once [`DecisionLog::finish`] returns. `None`
@@ -237,7 +262,7 @@ impl DecisionLog {
         LogStatus {
             leaves: log.map_or(0, Log::appended),
             synced: log.map_or(0, Log::synced),
-            is_failed: log.is_some_and(|log| log.failure().is_some()),
+            is_failed: log.map_or(self.is_wanted.load(Relaxed), |log| log.failure().is_some()),
             unrecorded: self.unrecorded(),
             checkpoint_at: self.checkpoint_at.load(Relaxed),
             witness_failures: self.witness.as_ref().map_or(0, |witness| witness.failures()),

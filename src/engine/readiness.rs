@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::decision_log::DecisionLog;
 use super::{Engine, EngineError};
 use crate::domain::list::ListId;
 use crate::screening::snapshot::SnapshotList;
@@ -21,6 +22,8 @@ pub struct Readiness {
     pub misplaced: Option<String>,
     /// Whether labels do not cover all loaded data yet.
     pub is_behind: bool,
+    /// Whether no answer can be recorded, and answers without a record are refused.
+    pub is_not_recording: bool,
 }
 
 impl Engine {
@@ -33,7 +36,14 @@ impl Engine {
             let not_stored = self.current.not_stored.lists().to_vec();
             let not_stored = not_stored.into_iter().filter(|list| missing.contains(list)).collect();
             let misplaced = self.misplaced();
-            return Readiness { missing, not_stored, misplaced, ..Readiness::default() };
+            let is_not_recording = self.is_not_recording();
+            return Readiness {
+                missing,
+                not_stored,
+                misplaced,
+                is_not_recording,
+                ..Readiness::default()
+            };
         };
         let now = self.now();
         let is_stale = |list: &&SnapshotList| list.terms().required && list.counts_as_stale(now);
@@ -51,7 +61,12 @@ impl Engine {
             not_stored: snapshot.not_stored().to_vec(),
             misplaced: self.misplaced(),
             is_behind: snapshot.exposure().behind,
+            is_not_recording: self.is_not_recording(),
         }
+    }
+
+    fn is_not_recording(&self) -> bool {
+        self.decision_log().is_some_and(DecisionLog::is_refusing)
     }
 
     /// Returns a receiver that is notified of each new snapshot: new lists, labels or policies.

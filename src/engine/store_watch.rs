@@ -99,6 +99,9 @@ impl Engine {
             }
         }
         self.log_refusal_change(condition);
+        if let Some(log) = self.decision_log() {
+            log.retry(self.now());
+        }
         pause
     }
 

@@ -1,7 +1,8 @@
 //! Adds one tag to a list that has no source of its own.
 
+use super::starter_lists::STARTER_LISTS;
 use super::types::Publication;
-use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
+use super::{Engine, EngineError, unconfigured};
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::tag::{Tag, TagChange, TagInput, TagPlan};
 use crate::refresh::{Amendment, ListSettings};

@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use crate::engine::Engine;
-use crate::engine::decision_log::{CallRecord, KnownAnswer};
+use crate::engine::decision_log::{CallRecord, KnownAnswer, RecordedItem};
 
 /// The longest key, in bytes.
 const MAX_KEY: usize = 128;
@@ -67,8 +67,14 @@ impl KeyedCall {
     /// Adds what is recorded of it.
     pub fn add_to(&self, call: &mut CallRecord) {
         call.idempotency_key = Some(HEXLOWER.encode(&self.key));
-        call.content = Some(HEXLOWER.encode(&self.content));
         call.repeats = self.known.as_ref().map(|known| known.record.to_string());
+    }
+
+    /// Adds what is recorded of the request to its first item.
+    pub fn add_content(&self, items: &mut [RecordedItem<'_>]) {
+        if let Some(first) = items.first_mut() {
+            first.refer(|references| references.content = HEXLOWER.encode(&self.content));
+        }
     }
 
     /// The record that this call repeats; empty where it is the first.

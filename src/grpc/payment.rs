@@ -140,7 +140,7 @@ impl CheckedPayment {
             .map(|(side, index, query)| {
                 let AnsweredItem { item, summary, record } = screener.item(query, options.evidence);
                 let name = short_side(side);
-                records.extend(record.map(|record| record.of_payment(name, customer.clone())));
+                records.extend(record.map(|record| record.of_payment(name, customer.clone(), &tx)));
                 let side = v1::PaymentSide::into(side);
                 (v1::PaymentAddress { side, index, item: Some(item) }, summary)
             })
@@ -173,7 +173,6 @@ impl CheckedPayment {
             chain: payment.chain.caip2().into_owned(),
             asset: payment.asset.to_string(),
             amount: payment.amount.to_string(),
-            tx,
             direction: v1::PaymentDirection::from(payment.direction).as_str_name().to_owned(),
             decision: overall.decision.as_str().to_owned(),
             status: if overall.is_complete { "COMPLETE" } else { "INCOMPLETE" }.to_owned(),

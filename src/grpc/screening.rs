@@ -2,6 +2,7 @@
 
 mod basis;
 mod batch;
+mod stream;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use basis::Basis;
 use batch::{Batch, Room};
+use stream::{MessageWork, Prepared, PreparedAnswer, Session};
 
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
@@ -256,7 +258,9 @@ impl ScreeningService for Screenings {
             }));
         }
         let Answered { screening, summary, record } = answered;
-        let record_id = call.record(&self.engine, record.into_iter().collect()).await?;
+        let mut records: Vec<_> = record.into_iter().collect();
+        keyed.iter().for_each(|keyed| keyed.add_content(&mut records));
+        let record_id = call.record(&self.engine, records).await?;
         if let Some(keyed) = &keyed {
             keyed.remember(&self.engine, &record_id, snapshot.id(), now);
         }
@@ -352,7 +356,9 @@ impl ScreeningService for Screenings {
             let response = v1::ScreenPaymentResponse { snapshot, record_id, ..then.response };
             return Ok(Response::new(response));
         }
-        let AnsweredPayment { response, snapshot, decision, summaries, call, records } = answered;
+        let AnsweredPayment { response, snapshot, decision, summaries, call, mut records } =
+            answered;
+        keyed.iter().for_each(|keyed| keyed.add_content(&mut records));
         summaries.into_iter().for_each(|summary| self.count(summary));
         let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
         let record_id = call.record(&self.engine, records).await?;
@@ -377,8 +383,7 @@ impl ScreeningService for Screenings {
         request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let identity = access::identity(&request);
-        let options = Ok(ScreeningOptions::default());
-        let mut session = Session { service: self.clone(), identity, options, sent: None };
+        let mut session = Session::new(self.clone(), identity);
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
         let service = self.clone();
@@ -437,87 +442,4 @@ impl AnsweredItems {
         }
         Ok(fits)
     }
-}
-
-struct Session {
-    service: Screenings,
-    identity: Arc<str>,
-    /// Options that were refused stay in force as a refusal: to go on with those before would
-    /// answer another question than was asked.
-    options: Result<ScreeningOptions, Refusal>,
-    /// The snapshot that was sent last, and the moment that its versions are of.
-    sent: Option<(String, Option<Timestamp>)>,
-}
-
-impl Session {
-    fn prepare(&mut self, question: v1::StreamScreenAddressesRequest) -> Result<Prepared, Status> {
-        if question.options.is_some() {
-            self.options = ScreeningOptions::check(question.options.as_ref(), None);
-        }
-        let snapshot = self.service.snapshot()?;
-        let now = self.service.engine.now();
-        let query = question.query.unwrap_or_default();
-        let options = self.options.clone();
-        let dated = options.clone().unwrap_or_default();
-        let call = ("StreamScreenAddresses", &*self.identity);
-        let call = RecordedCall::new(call, &dated, snapshot.id(), now);
-        let message = self.message_of(&snapshot, now, dated);
-        let engine = self.service.engine.clone();
-        let scope =
-            options.and_then(|options| Ok((options.scope(&snapshot, now)?, options.clone())));
-        let answer = match scope {
-            Ok((scope, options)) if options.evidence || scope.needs_search() => {
-                drop(scope);
-                PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
-                    Ok(scope) => Screener::new(&engine, scope, now).item(query, options.evidence),
-                    Err(refusal) => Unanswered::unasked(query.request_id, refusal).into(),
-                }))
-            }
-            Ok((scope, _)) => {
-                let screener = Screener::new(&engine, scope, now);
-                PreparedAnswer::Ready(Box::new(screener.item(query, false)))
-            }
-            Err(refusal) => {
-                let unanswered = Unanswered::unasked(query.request_id, refusal);
-                PreparedAnswer::Ready(Box::new(unanswered.into()))
-            }
-        };
-        Ok(Prepared { message, answer, call })
-    }
-
-    /// What the data versions are made of, unless the answer before had the same.
-    fn message_of(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        now: Timestamp,
-        options: ScreeningOptions,
-    ) -> Option<MessageWork> {
-        if !options.include_snapshot {
-            return None;
-        }
-        let as_of = options.narrowing.as_of;
-        let is_sent = |(id, at): &(String, _)| id == snapshot.id() && *at == as_of;
-        if self.sent.as_ref().is_some_and(is_sent) {
-            return None;
-        }
-        self.sent = Some((snapshot.id().to_owned(), as_of));
-        Some(MessageWork { snapshot: snapshot.clone(), now, options })
-    }
-}
-
-struct Prepared {
-    message: Option<MessageWork>,
-    answer: PreparedAnswer,
-    call: RecordedCall,
-}
-
-struct MessageWork {
-    snapshot: Arc<Snapshot>,
-    now: Timestamp,
-    options: ScreeningOptions,
-}
-
-enum PreparedAnswer {
-    Ready(Box<AnsweredItem>),
-    Deep(Box<dyn FnOnce() -> AnsweredItem + Send>),
 }

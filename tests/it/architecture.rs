@@ -9,8 +9,9 @@ mod imports;
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
+    ("audit", &["domain"]),
     ("source", &["domain"]),
     ("store", &["domain"]),
     ("ingest", &["domain", "store"]),
@@ -21,12 +22,32 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("config", &["domain", "exposure", "refresh", "source", "telemetry"]),
     (
         "engine",
-        &["config", "domain", "exposure", "ingest", "refresh", "screening", "source", "store"],
+        &[
+            "audit",
+            "config",
+            "domain",
+            "exposure",
+            "ingest",
+            "refresh",
+            "screening",
+            "source",
+            "store",
+        ],
     ),
     ("metrics", &["domain", "engine", "screening"]),
     (
         "grpc",
-        &["config", "domain", "engine", "exposure", "ingest", "metrics", "screening", "telemetry"],
+        &[
+            "audit",
+            "config",
+            "domain",
+            "engine",
+            "exposure",
+            "ingest",
+            "metrics",
+            "screening",
+            "telemetry",
+        ],
     ),
 ];
 
@@ -34,9 +55,11 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 25] = [
+const HOMES: [(&str, &[&str]); 27] = [
     ("sled", &["store"]),
-    ("twox_hash", &["store"]),
+    ("ring", &["audit", "engine/decision_log"]),
+    ("rand_chacha", &["audit/salt"]),
+    ("twox_hash", &["audit", "store"]),
     ("unicode_normalization", &["domain/party_name", "domain/address/reading"]),
     ("unicode_security", &["domain/address/reading"]),
     ("tonic", &["grpc"]),
@@ -46,7 +69,7 @@ const HOMES: [(&str, &[&str]); 25] = [
     ("x509_parser", &["grpc/serve/tls"]),
     ("subtle", &["grpc/access"]),
     ("getrandom", &["cli/identity"]),
-    ("rustix", &["cli"]),
+    ("rustix", &["audit", "cli"]),
     ("axum", &["grpc/serve/operations"]),
     ("opentelemetry", &["telemetry"]),
     // The well-known types of the proto, which the command line fills in and prints.

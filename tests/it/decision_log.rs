@@ -1,7 +1,8 @@
 //! The decision log, as its users have it: records of every way to ask, found, proved, verified,
 //! redacted and replayed.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -112,4 +113,41 @@ fn off_is_said() {
     let said = place.says(&[&["log", "query"][..], &off].concat());
     check(&said, 1, &["decision_log.enabled is false"]);
     assert!(!place.data().join("decision-log").exists());
+}
+
+/// A server that is killed has every record of an answer that it gave.
+#[test]
+fn a_killed_server_has_the_record_of_each_answer() {
+    let place = Place::new();
+    for round in 0..5 {
+        let (server, url) = place.serve_at();
+        let mut asking =
+            place.command(&["screen", "--input", "-", "--form", "jsonl", "--server", &url]);
+        asking.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut asking = asking.spawn().unwrap();
+        let mut input = asking.stdin.take().unwrap();
+        let feeding = std::thread::spawn(move || {
+            use std::io::Write;
+            // Ends where the server does.
+            for number in 0..200_000u32 {
+                if writeln!(input, "0x{number:040x}").is_err() {
+                    break;
+                }
+            }
+        });
+        let mut lines = BufReader::new(asking.stdout.take().unwrap()).lines();
+        let mut records = Vec::new();
+        for line in lines.by_ref().take(3_000 + 1_700 * round) {
+            let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            records.push(row["record"].as_str().unwrap_or_else(|| panic!("{row}")).to_owned());
+        }
+        drop(server);
+        asking.kill().unwrap();
+        asking.wait().unwrap();
+        feeding.join().unwrap();
+        check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
+        for record in records.iter().rev().step_by(997) {
+            check(&place.says(&["log", "get", record]), 0, &["ALLOW"]);
+        }
+    }
 }

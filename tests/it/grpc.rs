@@ -9,6 +9,7 @@ mod changes;
 mod concurrency;
 mod coverage;
 mod exchange;
+mod idempotency;
 mod limits;
 mod lists;
 #[cfg(target_os = "linux")]
@@ -147,7 +148,16 @@ impl Desk {
         Client::connect(&format!("http://{}", self.address)).await.unwrap()
     }
 
+    /// The answer without its record, so that two can be compared.
     async fn ask(
+        &self,
+        request: v1::ScreenAddressRequest,
+    ) -> Result<v1::ScreenAddressResponse, Status> {
+        let answer = self.ask_recorded(request).await;
+        answer.map(|answer| v1::ScreenAddressResponse { record_id: String::new(), ..answer })
+    }
+
+    async fn ask_recorded(
         &self,
         mut request: v1::ScreenAddressRequest,
     ) -> Result<v1::ScreenAddressResponse, Status> {

@@ -10,7 +10,7 @@ use super::super::merkle::{Hash, leaf_hash};
 use super::super::packing::{Form, unpack};
 use super::super::salt::SALT;
 use super::super::{ITEMS_PER_LEAF, LEAVES_PER_BLOCK};
-use super::{BARE, REDACTED, ValueToWrite};
+use super::{BARE, REDACTED, SHORT_FORMS, ValueToWrite};
 
 /// The leaves of a block, as far as its frames are whole.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(in crate::audit) struct Block<'a> {
     contexts: Vec<&'a [u8]>,
     answers: Vec<(u8, &'a [u8])>,
     last_time: i64,
-    /// Bytes of whole frames.
+    /// Bytes of the whole frames.
     length: usize,
 }
 
@@ -31,7 +31,7 @@ pub(in crate::audit) enum LeafView<'a> {
 
 /// A leaf by its places in the block.
 pub(in crate::audit) struct FullLeaf {
-    /// Microseconds since 1970.
+    /// In microseconds since 1970.
     pub(in crate::audit) time: i64,
     context: u32,
     first_item: u32,
@@ -122,12 +122,11 @@ impl<'a> Block<'a> {
         (block, None)
     }
 
-    /// Number of leaves.
     pub(in crate::audit) fn len(&self) -> usize {
         self.leaves.len()
     }
 
-    /// Bytes of whole frames.
+    /// Returns the bytes of the whole frames.
     pub(in crate::audit) fn length(&self) -> usize {
         self.length
     }
@@ -345,8 +344,11 @@ impl<'a> Cursor<'a> {
         if form == REDACTED {
             return Some(ValueView::Redacted(self.array()?));
         }
-        let form = Form::from_code(form)?;
         let salt = self.array()?;
+        if let Some((_, form, length)) = SHORT_FORMS.iter().find(|short| short.0 == form) {
+            return Some(ValueView::Packed { salt, form: *form, bytes: self.bytes(*length)? });
+        }
+        let form = Form::from_code(form)?;
         let length = match (form.fixed_length(), form) {
             (Some(length), _) => length,
             (None, Form::Text) => usize::from(u16::from_be_bytes(*self.array()?)),

@@ -110,12 +110,12 @@ fn proofs_equal_their_definition_and_verify() {
     for size in 1..=leaves.len() {
         let tree = &leaves[..size];
         let root = root_of(tree);
-        for index in 0..size {
+        for (index, leaf) in tree.iter().enumerate() {
             let proof = of_ranges(inclusion_ranges(index as u64, size as u64), tree);
             assert_eq!(proof, path(index, tree), "{index} in {size}");
             let (at, of) = (index as u64, size as u64);
-            assert!(verify_inclusion(leaves[index], at, of, &proof, root));
-            assert!(!verify_inclusion(leaves[index], at ^ 1, of, &proof, root) || size == 1);
+            assert!(verify_inclusion(*leaf, at, of, &proof, root));
+            assert!(!verify_inclusion(*leaf, at ^ 1, of, &proof, root) || size == 1);
             assert!(!verify_inclusion([0; 32], at, of, &proof, root));
         }
         for first in 1..=size {

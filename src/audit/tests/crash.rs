@@ -11,8 +11,9 @@ use crate::audit::*;
 /// Names the directory for the child.
 const VARIABLE: &str = "LAZARETTO_AUDIT_CRASH";
 
-/// How often the child is killed.
-const KILLS: usize = 50;
+/// How often the child is killed, unless the variable says more.
+const KILLS: u64 = 50;
+const MORE_KILLS: &str = "LAZARETTO_AUDIT_KILLS";
 
 /// Not a test by itself: appends until it is killed, and prints each index that it acknowledges.
 #[test]
@@ -40,7 +41,9 @@ fn kills_lose_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     fastrand::seed(3);
     let mut acknowledged = 0;
-    for kill in 0..KILLS {
+    let more = std::env::var(MORE_KILLS).ok();
+    let kills = more.map_or(KILLS, |more| more.parse().unwrap());
+    for kill in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["child_appends_until_it_is_killed", "--nocapture"])
             .env(VARIABLE, folder.path())
@@ -67,5 +70,5 @@ fn kills_lose_nothing_acknowledged() {
         let reader = Reader::open(&log).unwrap();
         assert_eq!(reader.leaf(acknowledged).unwrap().index, acknowledged);
     }
-    assert!(acknowledged > KILLS as u64);
+    assert!(acknowledged > kills);
 }

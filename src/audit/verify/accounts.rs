@@ -13,7 +13,7 @@ use super::{Damage, Report};
 
 #[derive(Default)]
 pub(super) struct Accounts {
-    /// Leaf and item.
+    /// The leaf and the item of each.
     redacted: Vec<(u64, u8)>,
     /// First leaf and number of leaves, neighbours joined.
     missing: Vec<(u64, u64)>,

@@ -84,7 +84,7 @@ fn what_is_wrong_with_them_is_said() {
     );
     check(
         &format!("[identities.a]\nroles = \"screen, root\"\ntokens = \"{ONE}\""),
-        &["F:2: identities.a.roles: unknown role \"root\"; use screen, ingest or admin"],
+        &["F:2: identities.a.roles: unknown role \"root\"; use screen, ingest, audit or admin"],
     );
     let digest = "F:3: identities.a.tokens: must be sha256: and 64 hexadecimal digits";
     for token in ["secret", "sha256:", "sha256:zz", &ONE[1..], &ONE[..70], &ONE.replace("11", "+1")]

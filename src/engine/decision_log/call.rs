@@ -30,9 +30,6 @@ pub struct CallRecord {
     /// SHA-256 over the identity and its idempotency key, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// SHA-256 over the request without its key, in hex; beside `idempotency_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
     /// The record of an earlier answer under the key, which no longer held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<String>,
@@ -57,8 +54,6 @@ pub struct PaymentRecord {
     pub asset: String,
     /// In the asset's smallest unit.
     pub amount: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tx: String,
     /// DEPOSIT or WITHDRAWAL.
     pub direction: String,
     pub decision: String,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CallRecord, DecisionLog};
+use super::{CallRecord, DecisionLog, References};
 use crate::audit::{AuditError, Query, Reader, RecordId};
 use crate::domain::lock::Recover;
 
@@ -52,12 +52,14 @@ impl KnownAnswers {
         for leaf in reader.leaves(Query { indices, from: Some(from), ..Query::default() }) {
             let leaf = leaf?;
             let Ok(call) = serde_json::from_slice::<CallRecord>(&leaf.context) else { continue };
-            let digest = |hex: &Option<String>| {
-                let bytes = HEXLOWER.decode(hex.as_deref()?.as_bytes()).ok()?;
+            let digest = |hex: &str| {
+                let bytes = HEXLOWER.decode(hex.as_bytes()).ok()?;
                 <[u8; 32]>::try_from(bytes).ok()
             };
-            let (key, content) = (digest(&call.idempotency_key), digest(&call.content));
-            let (Some(key), Some(content)) = (key, content) else { continue };
+            let reference = leaf.items.first().and_then(|item| item.reference.as_ref()?.text());
+            let content = reference.and_then(References::parse).map(|found| found.content);
+            let (Some(key), Some(content)) = (&call.idempotency_key, &content) else { continue };
+            let (Some(key), Some(content)) = (digest(key), digest(content)) else { continue };
             let record = RecordId { tag: reader.tag(), index: leaf.index, item: 0 };
             let answer = KnownAnswer { content, record, snapshot: call.snapshot, at: leaf.time };
             let mut known = self.0.lock().recover();

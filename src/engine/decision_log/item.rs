@@ -38,6 +38,13 @@ pub struct References {
     pub request_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
+    /// The transaction of a payment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tx: String,
+    /// SHA-256 over the request without its idempotency key, in hex: it would tell the address to who
+    /// guesses it. In the first item of the call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content: String,
 }
 
 /// What queries skip whole blocks of the log by.
@@ -164,17 +171,25 @@ impl<'a> RecordedItem<'a> {
         self.answer == other.answer
     }
 
-    /// The same as an address of a payment: the side that it is on, and the customer's reference.
-    pub fn of_payment(mut self, side: &str, customer: Option<String>) -> Self {
+    /// The same as an address of a payment: the side that it is on, the customer's reference and
+    /// the transaction.
+    pub fn of_payment(mut self, side: &str, customer: Option<String>, tx: &str) -> Self {
         if let Ok(record) = serde_json::from_slice::<ItemRecord>(&self.answer) {
             self.answer = json(&ItemRecord { side: Some(side.to_owned()), ..record });
         }
-        if customer.is_some() {
-            let request_id = self.reference.as_deref().and_then(References::parse);
-            let request_id = request_id.map(|found| found.request_id).unwrap_or_default();
-            self.reference = References { request_id, customer }.json();
-        }
+        self.refer(|references| {
+            references.customer = customer;
+            tx.clone_into(&mut references.tx);
+        });
         self
+    }
+
+    /// Adds references.
+    pub fn refer(&mut self, add: impl FnOnce(&mut References)) {
+        let known = self.reference.as_deref().and_then(References::parse);
+        let mut references = known.unwrap_or_default();
+        add(&mut references);
+        self.reference = references.json();
     }
 
     pub(super) fn as_new(&self) -> NewItem<'_> {
@@ -202,7 +217,7 @@ impl References {
 
     /// Those of a query.
     pub fn of_request(request_id: &str) -> Self {
-        Self { request_id: request_id.to_owned(), customer: None }
+        Self { request_id: request_id.to_owned(), ..Self::default() }
     }
 
     /// Reads what [`References::json`] wrote.

@@ -320,3 +320,42 @@ impl PartyFilter {
         found.iter().any(|by| self.addresses.contains(by)) || self.rows_match(&record.item)
     }
 }
+
+/// The most records that are named.
+const MAX_NAMED: usize = 100;
+
+/// Returns records whose class is not that of their answer, at most 100: queries would pass them by. The
+/// tree does not hold classes. Reads the whole log.
+pub fn check_classes(reader: &Reader) -> Result<Vec<RecordId>, RecordError> {
+    let mut known: HashMap<Vec<u8>, u8> = HashMap::new();
+    let mut misfiled = Vec::new();
+    for leaf in reader.leaves(Query::default()) {
+        let leaf = leaf?;
+        for (place, item) in leaf.items.iter().enumerate() {
+            let class = match known.get(&item.answer) {
+                Some(class) => *class,
+                None => {
+                    let class = class_of(&item.answer);
+                    if known.len() < MAX_ADDRESSES {
+                        known.insert(item.answer.clone(), class);
+                    }
+                    class
+                }
+            };
+            if class != item.class && misfiled.len() < MAX_NAMED {
+                misfiled.push(RecordId { tag: reader.tag(), index: leaf.index, item: place as u8 });
+            }
+        }
+    }
+    Ok(misfiled)
+}
+
+/// The class of a recorded answer.
+fn class_of(answer: &[u8]) -> u8 {
+    let Ok(ItemRecord { answer: Some(answer), .. }) = serde_json::from_slice(answer) else {
+        return RecordClass::REFUSED;
+    };
+    let decision = Decision::ALL.into_iter().find(|it| it.as_str() == answer.decision);
+    let incomplete = if answer.status == "COMPLETE" { 0 } else { RecordClass::INCOMPLETE };
+    decision.map_or(0, RecordClass::of) | incomplete
+}

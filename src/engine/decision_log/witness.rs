@@ -4,18 +4,48 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::config::DecisionLogSettings;
+use crate::domain::lock::Recover;
 use crate::refresh::post_text;
 
 /// Where checkpoints go.
 #[derive(Debug)]
 pub(super) struct Witness {
-    sender: SyncSender<String>,
+    waiting: Arc<Waiting>,
     failures: Arc<AtomicU64>,
+}
+
+/// The checkpoint that is handed on next: a later one covers those before.
+#[derive(Debug, Default)]
+struct Waiting {
+    state: Mutex<(Option<String>, bool)>,
+    changed: Condvar,
+}
+
+impl Waiting {
+    /// The next checkpoint; `None` at the end, once the last was taken.
+    fn next(&self) -> Option<String> {
+        let mut state = self.state.lock().recover();
+        loop {
+            if let Some(note) = state.0.take() {
+                return Some(note);
+            }
+            if state.1 {
+                return None;
+            }
+            state = self.changed.wait(state).recover();
+        }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.waiting.state.lock().recover().1 = true;
+        self.waiting.changed.notify_all();
+    }
 }
 
 impl Witness {
@@ -26,11 +56,10 @@ impl Witness {
             return Ok(None);
         }
         let failures = Arc::new(AtomicU64::new(0));
-        // One more may wait while one is sent: a later checkpoint covers those before.
-        let (sender, notes) = sync_channel::<String>(1);
-        let counted = failures.clone();
+        let waiting = Arc::new(Waiting::default());
+        let (counted, notes) = (failures.clone(), waiting.clone());
         let hand_on = move || {
-            for note in notes {
+            while let Some(note) = notes.next() {
                 let filed = file.as_deref().map_or(Ok(()), |path| append(path, &note));
                 report("file", filed.map_err(|error| error.to_string()), &counted);
                 let posted = url.as_deref().map_or(Ok(()), |url| post_text(url, &note));
@@ -38,16 +67,12 @@ impl Witness {
             }
         };
         std::thread::Builder::new().name("checkpoints".to_owned()).spawn(hand_on)?;
-        Ok(Some(Self { sender, failures }))
+        Ok(Some(Self { waiting, failures }))
     }
 
     pub(super) fn take(&self, note: &str) {
-        match self.sender.try_send(note.to_owned()) {
-            Ok(()) | Err(TrySendError::Full(_)) => {}
-            Err(TrySendError::Disconnected(_)) => {
-                self.failures.fetch_add(1, Relaxed);
-            }
-        }
+        self.waiting.state.lock().recover().0 = Some(note.to_owned());
+        self.waiting.changed.notify_all();
     }
 
     /// How often a file or a URL did not take a checkpoint.

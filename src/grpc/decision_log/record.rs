@@ -121,7 +121,7 @@ fn payment_of(payment: &PaymentRecord, record: &Record) -> v1::RecordedPayment {
         chain: payment.chain.clone(),
         asset: payment.asset.clone(),
         amount: payment.amount.clone(),
-        tx: payment.tx.clone(),
+        tx: record.references.tx.clone(),
         direction: v1::PaymentDirection::from_str_name(&payment.direction)
             .unwrap_or_default()
             .into(),

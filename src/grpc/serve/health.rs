@@ -62,6 +62,8 @@ pub enum Unready {
     NotStored(Readiness),
     /// The store's files were removed, moved or replaced.
     Store(String),
+    /// The decision log cannot be written, and answers without a record are refused.
+    Log,
     /// It has not started: labels do not know yet what is loaded.
     Labels,
 }
@@ -83,6 +85,7 @@ impl fmt::Display for Unready {
                 write!(f, "required and not stored: {}", names(&found.not_stored))
             }
             Self::Store(why) => f.write_str(why),
+            Self::Log => f.write_str("the decision log cannot be written"),
             Self::Labels => f.write_str("the labels of exposure have not caught up yet"),
         }
     }
@@ -157,6 +160,8 @@ impl Health {
         let has_started = has_started || whole && !found.is_behind;
         let unready = if let Some(why) = &found.misplaced {
             Some(Unready::Store(why.clone()))
+        } else if found.is_not_recording {
+            Some(Unready::Log)
         } else if !whole {
             let (stale, not_stored) = (Vec::new(), Vec::new());
             Some(Unready::Lists(Readiness { stale, not_stored, is_behind: false, ..found }))

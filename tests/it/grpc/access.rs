@@ -17,6 +17,7 @@ use super::*;
 pub const SCREEN: &str = "0123456789-token-that-asks";
 pub const INGEST: &str = "0123456789-token-that-feeds";
 pub const ADMIN: &str = "0123456789-token-that-rules";
+const AUDIT: &str = "audit-token-of-32-or-more-characters";
 
 /// An identity with one role.
 pub fn identity(name: &str, role: AccessRole, tokens: &[&str], certificates: &[&str]) -> Identity {
@@ -37,6 +38,7 @@ pub fn fed_and_ruled(config: &mut Config) {
     config.identities = vec![
         identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
         identity("rules", AccessRole::Admin, &[ADMIN], &[]),
+        identity("audits", AccessRole::Audit, &[AUDIT], &[]),
     ];
 }
 
@@ -102,7 +104,11 @@ fn least(path: &str) -> Option<AccessRole> {
         | "SettleTransferConflict"
         | "ReloadPolicy"
         | "ComparePolicies"
-        | "BackupStore" => Some(AccessRole::Admin),
+        | "BackupStore"
+        | "HoldScreening"
+        | "RedactScreening"
+        | "RotateLogKey" => Some(AccessRole::Admin),
+        _ if path.contains("DecisionLogService") => Some(AccessRole::Audit),
         _ => Some(AccessRole::Screen),
     }
 }
@@ -136,6 +142,13 @@ fn every_method_for_every_caller() {
                     assert!(!refused.contains(&status.code()), "{path} {role}: {status:?}");
                 }
             }
+        }
+        for path in methods() {
+            let outcome = call(&channel, &path, bearer(AUDIT)).await;
+            let is_denied = outcome.is_err_and(|status| status.code() == Code::PermissionDenied);
+            let reads_log = least(&path).is_none_or(|least| least == AccessRole::Audit);
+            let is_for_all = path.contains("/grpc.");
+            assert_eq!(is_denied, !reads_log && !is_for_all, "{path} by an auditor");
         }
         let nowhere = "/lazaretto.v1.ScreeningService/Unknown";
         check_refused(call(&channel, nowhere, HeaderMap::new()).await, unknown);

@@ -48,6 +48,13 @@ impl Place {
         place
     }
 
+    /// Puts lines before its configuration.
+    pub fn configure(&self, lines: &str) {
+        let path = self.folder().join("lazaretto.toml");
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{lines}\n{before}")).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }

@@ -1,4 +1,4 @@
-//! The log's own thread: syncs, hashes, seals blocks, makes filters and signs checkpoints.
+//! The thread that hashes what is synced, seals full blocks, makes filters and signs checkpoints.
 
 use std::fs;
 use std::sync::Arc;
@@ -11,72 +11,63 @@ use crate::domain::lock::Recover;
 use super::appender::Appender;
 use super::note::Signer;
 use super::{
-    AuditError, Checkpoint, Durability, LEAVES_PER_SEGMENT, SignedCheckpoint, checkpoint_file,
-    files, filter,
+    AuditError, BLOCK_BITS, Checkpoint, LEAVES_PER_SEGMENT, SignedCheckpoint, block_of,
+    checkpoint_file, files, filter,
 };
 
-/// What only one thread at a time may use.
-pub(super) struct Keeping {
+/// Blocks that are hashed before the thread looks for other work: about 0.1 s of it.
+const BLOCKS_AT_ONCE: u64 = 64;
+
+/// What one thread at a time may use.
+pub(super) struct Sealing {
     pub(super) signer: Signer,
-    last_signed: Option<Instant>,
+    /// When the next checkpoint may be signed; `None` before the first one.
+    next: Option<Instant>,
 }
 
-impl Keeping {
+impl Sealing {
     pub(super) fn new(signer: Signer) -> Self {
-        Self { signer, last_signed: None }
+        Self { signer, next: None }
     }
 }
 
-pub(super) fn start(appender: Arc<Appender>) -> JoinHandle<()> {
-    let shared = Arc::clone(&appender);
+pub(super) fn start(appender: &Arc<Appender>) -> JoinHandle<()> {
+    let shared = Arc::clone(appender);
     let thread = std::thread::Builder::new()
-        .name("audit".to_owned())
-        .spawn(move || run(&appender))
+        .name("audit-seal".to_owned())
+        .spawn(move || run(&shared))
         .expect("the system can start a thread");
-    shared.set_thread(thread.thread().clone());
-    // In case something was written before the thread could be woken.
-    shared.wake();
+    // Set once, here.
+    let _ = appender.seal_thread.set(thread.thread().clone());
     thread
 }
 
 fn run(appender: &Appender) {
-    let mut made = appender.make_missing_filters();
+    let mut done = appender.make_missing_filters();
     loop {
-        let is_last = made.is_ok() && wait(appender);
-        let done = std::mem::replace(&mut made, Ok(()))
-            .and_then(|()| appender.write_requested())
-            .and_then(|()| appender.keep(is_last));
-        if let Err(error) = done
-            && appender.failure().is_none()
-        {
-            appender.fail(&error, true);
+        if let Err(error) = done {
+            appender.fail(&error, false);
         }
+        let is_last = wait(appender);
+        done = appender.seal(is_last);
         if is_last {
             return;
         }
     }
 }
 
-/// Waits for work. Returns true if the log is being closed.
+/// Waits for a full block or the time of a checkpoint. Returns true if the log is being closed.
 fn wait(appender: &Appender) -> bool {
-    let flags = &appender.flags;
-    let mut sync_at = None;
     loop {
-        if flags.stop.load(Ordering::Acquire) {
+        if appender.flags.stop_sealing.load(Ordering::Acquire) {
             return true;
         }
-        if flags.requested.swap(false, Ordering::AcqRel) {
+        let sealed = appender.store().places.lock().recover().sealed;
+        if block_of(appender.synced.load(Ordering::Acquire)) > sealed && !appender.has_failed() {
             return false;
         }
-        if flags.dirty.load(Ordering::Acquire) && sync_at.is_none() {
-            let delay = match appender.settings.durability {
-                Durability::Fsync => Duration::ZERO,
-                Durability::Interval(delay) => delay,
-            };
-            sync_at = Some(Instant::now() + delay);
-        }
-        let wake_at = [sync_at, appender.checkpoint_due()].into_iter().flatten().min();
-        match wake_at.map(|at| at.saturating_duration_since(Instant::now())) {
+        let due = appender.checkpoint_due();
+        match due.map(|due| due.saturating_duration_since(Instant::now())) {
             Some(Duration::ZERO) => return false,
             Some(left) => std::thread::park_timeout(left),
             None => std::thread::park(),
@@ -85,26 +76,21 @@ fn wait(appender: &Appender) -> bool {
 }
 
 impl Appender {
-    /// In `Fsync` mode calls leave the writing to the thread.
-    fn write_requested(&self) -> Result<(), AuditError> {
-        if self.has_failed() { Ok(()) } else { self.write(self.appended()) }
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failure().is_some()
-    }
-
-    /// Syncs, seals, and signs if a checkpoint is due.
-    fn keep(&self, is_last: bool) -> Result<(), AuditError> {
-        self.flags.dirty.store(false, Ordering::Release);
-        self.sync()?;
-        let due = self.checkpoint_due().is_some_and(|due| due <= Instant::now());
-        if due || is_last {
-            self.sign()?;
+    /// Makes filters, seals some blocks, and signs if a checkpoint is due.
+    fn seal(&self, is_last: bool) -> Result<(), AuditError> {
+        let mut sealing = self.sealing.lock().recover();
+        // First, since the fingerprints of a segment take 8 MB and more.
+        self.make_filters()?;
+        let sealed = self.store().places.lock().recover().sealed;
+        let synced = self.synced.load(Ordering::Acquire);
+        let limit = (sealed + BLOCKS_AT_ONCE) << BLOCK_BITS;
+        self.store().seal(synced.min(limit))?;
+        let is_due = self.is_unsigned() && sealing.next.is_none_or(|due| due <= Instant::now());
+        if is_last || is_due {
+            // Where hashing is far behind, the checkpoint covers what is hashed.
+            self.sign_up_to(&mut sealing, if is_last { synced } else { synced.min(limit) })?;
         }
-        let _alone = self.keeping.lock().recover();
-        self.store().seal(self.synced.load(Ordering::Acquire))?;
-        self.make_filters()
+        Ok(())
     }
 
     /// Makes the filters of segments that have become full.
@@ -123,7 +109,7 @@ impl Appender {
 
     /// Makes the filters that a crash has prevented.
     fn make_missing_filters(&self) -> Result<(), AuditError> {
-        let _alone = self.keeping.lock().recover();
+        let _alone = self.sealing.lock().recover();
         for segment in 0..self.store().written() / LEAVES_PER_SEGMENT {
             let path = files::filter(&self.store().directory, segment);
             if !fs::exists(&path).map_err(AuditError::io(&path))? {
@@ -145,33 +131,34 @@ impl Appender {
 
     /// Returns when the next checkpoint is to be signed; `None` if nothing is new.
     fn checkpoint_due(&self) -> Option<Instant> {
-        let signed = self.signed_size();
-        if self.synced.load(Ordering::Acquire) <= signed {
-            return None;
-        }
-        let last = self.keeping.lock().recover().last_signed;
-        // The first one after opening may come at once.
-        Some(last.map_or_else(Instant::now, |last| last + self.settings.checkpoint_interval))
+        let due = || self.sealing.lock().recover().next.unwrap_or_else(Instant::now);
+        self.is_unsigned().then(due)
     }
 
-    fn signed_size(&self) -> u64 {
+    fn is_unsigned(&self) -> bool {
+        self.synced.load(Ordering::Acquire) > self.signed_size()
+    }
+
+    /// Returns the size of the newest checkpoint.
+    pub(super) fn signed_size(&self) -> u64 {
         let latest = self.store().latest.lock().recover();
         latest.as_ref().map_or(0, |signed| signed.checkpoint.size)
     }
 
     /// Signs a checkpoint over all that is synced, unless there is one.
     pub(super) fn sign(&self) -> Result<SignedCheckpoint, AuditError> {
-        let mut keeping = self.keeping.lock().recover();
-        let size = self.synced.load(Ordering::Acquire);
+        let mut sealing = self.sealing.lock().recover();
+        self.sign_up_to(&mut sealing, self.synced.load(Ordering::Acquire))
+    }
+
+    fn sign_up_to(&self, sealing: &mut Sealing, size: u64) -> Result<SignedCheckpoint, AuditError> {
         if let Some(latest) = self.store().latest.lock().recover().clone()
             && latest.checkpoint.size >= size
         {
             return Ok(latest);
         }
-        keeping.last_signed = Some(Instant::now());
-        let signed = self.sign_by(size, &[&keeping.signer])?;
-        drop(keeping);
-        Ok(signed)
+        sealing.next = Some(Instant::now() + self.settings.checkpoint_interval);
+        self.sign_by(size, &[&sealing.signer])
     }
 
     /// Signs and stores the checkpoint of a size that is synced.
