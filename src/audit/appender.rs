@@ -11,15 +11,15 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::Encoder;
-use super::leaf::{Event, ITEMS_PER_LEAF, NewLeaf};
+use super::leaf::{Event, NewLeaf};
 use super::note::Signer;
 use super::salt::Salts;
-use super::sealer::Sealing;
+use super::sealing::Sealing;
 use super::store::Store;
 use super::writer::{Batch, SegmentFile};
 use super::{
-    AuditError, LEAVES_PER_BLOCK, LEAVES_PER_SEGMENT, SEGMENT_BITS, Settings, block_of, files,
-    segment_of,
+    AuditError, ITEMS_PER_LEAF, LEAVES_PER_BLOCK, LEAVES_PER_SEGMENT, SEGMENT_BITS, Settings,
+    block_of, files, segment_of,
 };
 
 pub(super) struct Appender {

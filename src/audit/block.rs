@@ -23,6 +23,7 @@
 
 mod decode;
 mod encode;
+mod value;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -31,7 +32,8 @@ mod tests;
 use super::packing::Form;
 
 pub(super) use decode::{Block, FullLeaf, LeafView};
-pub(super) use encode::{Encoder, ValueToWrite};
+pub(super) use encode::Encoder;
+pub(super) use value::ValueToWrite;
 
 /// A bare leaf: retention kept its hash only.
 const BARE: u8 = 0xff;

@@ -129,9 +129,9 @@ pub(super) fn cut(log: &Path, length: u64) -> Result<(), AuditError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::Checkpoint;
-    use super::super::note::Signer;
     use super::*;
+    use crate::audit::Checkpoint;
+    use crate::audit::note::Signer;
 
     #[test]
     fn cut_off_ends_differ_from_damaged_ones() {

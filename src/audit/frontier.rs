@@ -38,13 +38,13 @@ impl Frontier {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::merkle::root_of;
     use super::*;
+    use crate::audit::merkle::root_of;
 
     #[test]
     fn roots_equal_a_plain_tree() {
         let leaves: Vec<Hash> =
-            (0..300u32).map(|n| super::super::leaf_hash(&n.to_be_bytes())).collect();
+            (0..300u32).map(|n| crate::audit::leaf_hash(&n.to_be_bytes())).collect();
         let mut frontier = Frontier::default();
         for (size, leaf) in leaves.iter().enumerate() {
             assert_eq!(frontier.root(), root_of(&leaves[..size]));

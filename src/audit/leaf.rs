@@ -7,20 +7,6 @@ use super::AuditError;
 use super::merkle::Hash;
 use super::salt::SALT;
 
-/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take;
-/// fewer make a proof shorter, since it holds the whole entry. With a context of 105 bytes and one
-/// answer of 51 among 2^30 leaves:
-///
-/// | items | blocks an item, its commitment included | bytes of a proof |
-/// |---|---|---|
-/// | 1 | 7.0 | 1,226 |
-/// | 8 | 2.3 | 1,457 |
-/// | 16 | 1.9 | 1,721 |
-/// | 24 | 1.8 | 1,985 |
-///
-/// The bound of a proof is 2,048 bytes: 16 leave 327 of them for longer contexts.
-pub const ITEMS_PER_LEAF: usize = 16;
-
 /// The longest context and answer, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 10;
 

@@ -15,56 +15,18 @@ use crate::domain::lock::Recover;
 use super::appender::Appender;
 use super::head::LogId;
 use super::index::Index;
-use super::leaf::{Event, ITEMS_PER_LEAF, NewLeaf};
+use super::leaf::{Event, NewLeaf};
 use super::recover::{Cut, Recovered};
+use super::settings::Settings;
 use super::{
-    AuditError, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys, origin, recover,
-    sealer, syncer,
+    AuditError, ITEMS_PER_LEAF, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys,
+    origin, recover, sealer, syncer,
 };
 
-/// When a leaf counts as durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is synced: leaves that wait together are synced together.
-    Fsync,
-    /// When it is written; synced at most this much later. A crash of the process loses nothing,
-    /// that of the machine this much.
-    Interval(Duration),
-}
-
-/// What the log tells. Calls come from its threads, a failed write also from the thread that wrote.
-/// They must be quick, and must not call the log.
-pub struct Hooks {
-    /// The number of leaves that are synced.
-    pub on_synced: Box<dyn Fn(u64) + Send + Sync>,
-    /// A checkpoint was signed and stored.
-    pub on_checkpoint: Box<dyn Fn(&SignedCheckpoint) + Send + Sync>,
-    /// Writing, syncing or sealing failed; [`Log::failure`] has it until [`Log::retry`].
-    pub on_failure: Box<dyn Fn(&AuditError) + Send + Sync>,
-}
-
-impl Default for Hooks {
-    fn default() -> Self {
-        Self {
-            on_synced: Box::new(|_| {}),
-            on_checkpoint: Box::new(|_| {}),
-            on_failure: Box::new(|_| {}),
-        }
-    }
-}
-
-pub struct Settings {
-    /// The origin of a new log is `<name>/<16 random hex digits>`.
-    pub name: String,
-    pub durability: Durability,
-    /// At most one checkpoint is signed in this time.
-    pub checkpoint_interval: Duration,
-    /// Appends the fingerprints of an address: the same that are given with items.
-    pub fingerprints: fn(&str, &mut Vec<u64>),
-    pub hooks: Hooks,
-    /// Leaves the newest log as it is and starts the next.
-    pub start_anew: bool,
-}
+/// Attempts to lock a directory, and the pause between them. A lock may briefly outlive its holder
+/// while that is ending or starting a child process.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a log was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,6 +216,12 @@ impl Drop for Log {
 fn lock(directory: &Path) -> Result<File, AuditError> {
     let path = directory.join("lock");
     let file = File::create(&path).map_err(AuditError::io(&path))?;
+    for _ in 1..LOCK_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(AuditError::Locked { path: directory.to_owned() }),

@@ -10,6 +10,7 @@ use crate::domain::lock::Recover;
 
 use super::appender::Appender;
 use super::note::Signer;
+use super::sealing::Sealing;
 use super::{
     AuditError, BLOCK_BITS, Checkpoint, LEAVES_PER_SEGMENT, SignedCheckpoint, block_of,
     checkpoint_file, files, filter,
@@ -17,19 +18,6 @@ use super::{
 
 /// Blocks that are hashed before the thread looks for other work: about 0.1 s of it.
 const BLOCKS_AT_ONCE: u64 = 64;
-
-/// What one thread at a time may use.
-pub(super) struct Sealing {
-    pub(super) signer: Signer,
-    /// When the next checkpoint may be signed; `None` before the first one.
-    next: Option<Instant>,
-}
-
-impl Sealing {
-    pub(super) fn new(signer: Signer) -> Self {
-        Self { signer, next: None }
-    }
-}
 
 pub(super) fn start(appender: &Arc<Appender>) -> JoinHandle<()> {
     let shared = Arc::clone(appender);

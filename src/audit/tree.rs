@@ -99,10 +99,10 @@ impl Tree {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::merkle::{
+    use super::*;
+    use crate::audit::merkle::{
         consistency_ranges, inclusion_ranges, verify_consistency, verify_inclusion,
     };
-    use super::*;
 
     fn of(ranges: &[Range<u64>], tree: &Tree, leaves: &[Hash]) -> Vec<Hash> {
         let mut load = |block: u64| Ok(leaves[(block as usize) << 8..][..256].to_vec());
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn roots_and_proofs_equal_a_plain_tree() {
         let leaves: Vec<Hash> =
-            (0..70_000u32).map(|n| super::super::leaf_hash(&n.to_be_bytes())).collect();
+            (0..70_000u32).map(|n| crate::audit::leaf_hash(&n.to_be_bytes())).collect();
         let mut tree = Tree::default();
         leaves.iter().for_each(|leaf| tree.push_leaf(*leaf));
         assert_eq!(tree.size(), 70_000);

@@ -57,7 +57,7 @@ const TOP: &str = "cli";
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
 const HOMES: [(&str, &[&str]); 27] = [
     ("sled", &["store"]),
-    ("ring", &["audit", "engine/decision_log"]),
+    ("ring", &["audit", "engine/decision_log", "grpc/serve/tls"]),
     ("rand_chacha", &["audit/salt"]),
     ("twox_hash", &["audit", "store"]),
     ("unicode_normalization", &["domain/party_name", "domain/address/reading"]),

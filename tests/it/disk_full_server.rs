@@ -183,12 +183,16 @@ fn a_start_on_a_full_or_read_only_disk_serves_what_it_has() {
         let filler = (!is_read_only).then(|| disk.fill());
         disk.set_read_only(is_read_only);
 
-        let alone = run(&data, ["screen", LISTED]);
+        let unrecorded = run(&data, ["screen", LISTED]);
+        assert_eq!(unrecorded.status, 1, "{}", unrecorded.out);
+        assert!(unrecorded.err.contains("could not be recorded"), "{}", unrecorded.err);
+        let go_on = ["--set", "decision_log.on_failure=answer"];
+        let alone = run(&data, [&["screen", LISTED][..], &go_on].concat());
         assert!(alone.out.contains("BLOCK"), "{} {}", alone.out, alone.err);
         let backup = files.path().join("a.backup");
         let said = run(&data, ["store", "backup", "--out", backup.to_str().unwrap()]);
         assert_eq!(said.status, 0, "{}", said.err);
-        let mut server = Served::start(&data);
+        let mut server = Served::start_with(&data, &[&["--offline"][..], &go_on].concat());
         server.check_answers(&data);
         server.check_writable(false);
         let said = server.says(&data, &import);

@@ -9,7 +9,7 @@ use super::super::leaf::{NewItem, NewLeaf};
 use super::super::merkle::Hash;
 use super::super::packing::{Form, hex_address, pack};
 use super::super::salt::{SALT, Salts};
-use super::{BARE, Block, LeafView, REDACTED, code_of};
+use super::{BARE, Block, LeafView, REDACTED, ValueToWrite, code_of};
 
 /// Writes the leaves of one block after another.
 #[derive(Default)]
@@ -18,12 +18,6 @@ pub(in crate::audit) struct Encoder {
     answers: Dictionary,
     /// Microseconds of the last leaf that is not bare.
     time: i64,
-}
-
-/// A value with what hides it.
-pub(in crate::audit) enum ValueToWrite<'a> {
-    Packed { salt: &'a [u8; SALT], form: Form, bytes: &'a [u8] },
-    Redacted(&'a Hash),
 }
 
 impl Encoder {

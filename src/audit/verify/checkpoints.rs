@@ -1,5 +1,6 @@
 //! Compares checkpoints with the tree as it grows: those of the log, and one from outside.
 
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,8 @@ pub(super) struct Signed {
     has_differed: bool,
     /// Offset of the next one in the file.
     byte: u64,
+    /// Sizes at which a key was signed over by the one before.
+    signed_over: BTreeSet<u64>,
 }
 
 impl Signed {
@@ -44,11 +47,21 @@ impl Signed {
             // Found again where it stands.
             Err(_) => 0,
         };
-        let (agreed, has_differed, byte) = (0, false, 0);
+        let (agreed, has_differed, byte, signed_over) = (0, false, 0, BTreeSet::new());
         let own = own.peekable();
         let origin = origin.to_owned();
-        let mut signed =
-            Self { path, origin, keys, own, outside: None, last_size, agreed, has_differed, byte };
+        let mut signed = Self {
+            path,
+            origin,
+            keys,
+            own,
+            outside: None,
+            last_size,
+            agreed,
+            has_differed,
+            byte,
+            signed_over,
+        };
         if let Some(note) = outside {
             signed.outside = signed.outside(note, report);
         }
@@ -188,7 +201,7 @@ impl Signed {
         Ok(differs.is_some())
     }
 
-    fn wrong_signature(&self, signed: &SignedCheckpoint) -> Option<String> {
+    fn wrong_signature(&mut self, signed: &SignedCheckpoint) -> Option<String> {
         let size = signed.checkpoint.size;
         let wrong =
             |what: &dyn std::fmt::Display| Some(format!("checkpoint of {size} leaves: {what}"));
@@ -204,6 +217,7 @@ impl Signed {
         // The first one of a key is signed over by the key before.
         let at = self.keys.iter().position(|known| known.key == *key)?;
         let before = at.checked_sub(1).filter(|_| self.keys[at].from == size)?;
+        self.signed_over.insert(size);
         match signed.verify(&self.keys[before].key) {
             Ok(()) => None,
             Err(error) => wrong(&format!("the key before did not sign over: {error}")),
@@ -217,6 +231,13 @@ impl Signed {
         report: &mut Report,
     ) -> Result<(), AuditError> {
         self.compare(frontier, report)?;
+        for key in &self.keys[1..] {
+            if !self.signed_over.contains(&key.from) {
+                let what = format!("no checkpoint of {} leaves signs over {}", key.from, key.key);
+                let path = self.path.with_file_name("keys");
+                report.add(Damage { path, byte: 0, leaf: Some(key.from), what });
+            }
+        }
         let size = frontier.size();
         while self.next_size().is_some() {
             let what = "the log has fewer leaves: it was cut or rolled back";
