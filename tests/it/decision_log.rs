@@ -86,7 +86,7 @@ fn every_way_to_ask_is_on_record() {
     let input = place.file("in.csv", &rows);
     let out = place.data().with_file_name("out.jsonl");
     let batch = place.says(&["screen", "--input", &input, "--out", out.to_str().unwrap()]);
-    assert_eq!(batch.status, 1, "{}", batch.err);
+    assert_eq!(batch.status, 11, "{}", batch.err);
     let rows = std::fs::read_to_string(&out).unwrap();
     let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 4, "{}", batch.err);
@@ -129,6 +129,7 @@ fn a_killed_server_has_the_record_of_each_answer() {
         let mut input = asking.stdin.take().unwrap();
         let feeding = std::thread::spawn(move || {
             use std::io::Write;
+            writeln!(input, "address").unwrap();
             // Ends where the server does.
             for number in 0..200_000u32 {
                 if writeln!(input, "0x{number:040x}").is_err() {

@@ -38,7 +38,6 @@ pub fn fed_and_ruled(config: &mut Config) {
     config.identities = vec![
         identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
         identity("rules", AccessRole::Admin, &[ADMIN], &[]),
-        identity("audits", AccessRole::Audit, &[AUDIT], &[]),
     ];
 }
 
@@ -48,6 +47,7 @@ fn guarded(config: &mut Config) {
         identity("asks", AccessRole::Screen, &[SCREEN], &[]),
         identity("feeds", AccessRole::Ingest, &[INGEST], &[]),
         identity("rules", AccessRole::Admin, &[ADMIN], &[]),
+        identity("audits", AccessRole::Audit, &[AUDIT], &[]),
     ];
 }
 
