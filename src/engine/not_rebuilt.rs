@@ -30,6 +30,9 @@ pub enum NotRebuilt {
     /// Made under store schema 7 or older.
     #[error("the coverage of its transfers is not kept: it is older than the store's record of it")]
     Coverage,
+    /// Made under store schema 7 or older.
+    #[error("the ages at which its chains were stale are not kept")]
+    ChainAges,
     /// The id was copied wrongly, or is of another store.
     #[error("this store never had the transfers that it names")]
     NoSuchTransfers,

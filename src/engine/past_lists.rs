@@ -76,7 +76,7 @@ impl PastLists {
         ExposureState {
             max_hops: self.record.max_hops,
             settings_digest: self.record.exposure_settings,
-            aged_chains: self.record.aged_chains.clone().into(),
+            aged_chains: self.record.aged_chains.clone().unwrap_or_default().into(),
             ..ExposureState::default()
         }
     }

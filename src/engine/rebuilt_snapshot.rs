@@ -147,6 +147,9 @@ impl Rebuilder<'_> {
         if name.has_failed {
             return Err(NotRebuilt::ExposureFailed.into());
         }
+        if past.record.aged_chains.is_none() {
+            return Err(NotRebuilt::ChainAges.into());
+        }
         let (coverage, labels) = self.coverage_and_labels(name, past)?;
         let exposure = ExposureState {
             chains: self.chains(past, &coverage)?,
@@ -349,6 +352,7 @@ fn requirements(record: &SnapshotRecord) -> Result<Vec<ChainRequirements>, Strin
     };
     let required = record.required_transfers();
     let required = required.map(|chain| terms(chain.chain, chain.kinds, chain.max_age));
-    let aged = record.aged_chains.iter().map(|(name, age)| terms(name, &[], Some(*age)));
+    let aged = record.aged_chains.iter().flatten();
+    let aged = aged.map(|(name, age)| terms(name, &[], Some(*age)));
     required.chain(aged).collect()
 }

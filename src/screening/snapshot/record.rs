@@ -41,9 +41,9 @@ pub struct SnapshotRecord {
     /// apart.
     #[serde(default)]
     pub required_kinds: Vec<Vec<MovementKind>>,
-    /// [`ExposureState::aged_chains`]; none in records of versions that did not keep them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aged_chains: Vec<(String, u64)>,
+    /// [`ExposureState::aged_chains`]; `None` in records of versions that did not keep them.
+    #[serde(default)]
+    pub aged_chains: Option<Vec<(String, u64)>>,
     /// What the rest of the id stands for.
     #[serde(skip)]
     pub transfers: TransfersRecord,
@@ -172,7 +172,7 @@ pub(super) fn record_of(
         exposure_settings: exposure.settings_digest,
         required_chains: required_chains(exposure),
         required_kinds: required_kinds(exposure),
-        aged_chains: exposure.aged_chains.to_vec(),
+        aged_chains: Some(exposure.aged_chains.to_vec()),
         transfers: TransfersRecord::of(exposure),
     }
 }
