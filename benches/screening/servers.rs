@@ -60,10 +60,20 @@ pub fn ours(
     counter: Option<(Counter, &Path)>,
     secured: Option<&Secured>,
 ) -> Running {
+    ours_with(&[], data_dir, counter, secured)
+}
+
+/// The same with more arguments.
+pub fn ours_with(
+    arguments: &[&str],
+    data_dir: &Path,
+    counter: Option<(Counter, &Path)>,
+    secured: Option<&Secured>,
+) -> Running {
     let mut command = wrapped(server::LAZARETTO.as_ref(), counter);
     server::without_settings(&mut command);
     command.args(server::serve_arguments(data_dir)).args(SETTINGS);
-    command.args(secured.map(Secured::arguments).unwrap_or_default());
+    command.args(secured.map(Secured::arguments).unwrap_or_default()).args(arguments);
     Running::Ours(ServerChild::spawn(command, data_dir))
 }
 

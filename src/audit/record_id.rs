@@ -15,6 +15,15 @@ pub struct RecordId {
     pub item: u8,
 }
 
+impl RecordId {
+    /// Returns the id of the `n`-th record after this one, of a call whose first record this is.
+    pub fn following(self, n: usize) -> Self {
+        let place = usize::from(self.item) + n;
+        let (leaves, item) = (place / super::ITEMS_PER_LEAF, place % super::ITEMS_PER_LEAF);
+        Self { index: self.index + leaves as u64, item: item as u8, ..self }
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}.{}", HEXLOWER.encode_display(&self.tag), self.index, self.item)

@@ -109,7 +109,7 @@ fn every_example_is_a_value_of_its_key() {
             continue;
         };
         let tables = ["", "lists.x", "chains.bitcoin", "assets.ethereum.native", "tls", "traces"];
-        let tables = tables.into_iter().chain(["limits", "identities.x"]);
+        let tables = tables.into_iter().chain(["limits", "identities.x", "decision_log"]);
         let accepts = |table: &str| {
             let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
             let problems = file(&format!("{header}{line}")).err().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::status::Refusal;
 use super::v1::ErrorReason;
 use crate::audit::{AuditError, RecordId};
 use crate::engine::Engine;
-use crate::engine::decision_log::{CallRecord, PaymentRecord, RecordedItem};
+use crate::engine::decision_log::{CallRecord, PaymentRecord, Recorded, RecordedItem};
 
 /// What is recorded of a call, beside its items.
 #[derive(Debug)]
@@ -58,12 +58,26 @@ impl RecordedCall {
         engine: &Engine,
         items: Vec<RecordedItem<'static>>,
     ) -> Result<String, Refusal> {
+        let recorded = self.append(engine, &items)?;
+        let first = finish(engine, recorded).await?;
+        Ok(first.map(|first| first.to_string()).unwrap_or_default())
+    }
+
+    /// Whether items of both may share leaves.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.call == other.call && self.now == other.now
+    }
+
+    /// Appends items that `engine` answered. They may leave once [`finish`] returns.
+    pub fn append(
+        &self,
+        engine: &Engine,
+        items: &[RecordedItem<'_>],
+    ) -> Result<Option<Recorded>, Refusal> {
         let Some(log) = engine.decision_log().filter(|_| !items.is_empty()) else {
-            return Ok(String::new());
+            return Ok(None);
         };
-        let recorded = log.append(&self.call, self.time(engine), &items).map_err(not_recorded)?;
-        let recorded = log.finish(recorded).await.map_err(not_recorded)?;
-        Ok(recorded.map(|recorded| recorded.first.to_string()).unwrap_or_default())
+        log.append(&self.call, self.time(engine), items).map_err(not_recorded)
     }
 
     /// The same, blocking; the id of the first.
@@ -72,10 +86,8 @@ impl RecordedCall {
         engine: &Engine,
         items: &[RecordedItem<'_>],
     ) -> Result<Option<RecordId>, Refusal> {
-        let Some(log) = engine.decision_log().filter(|_| !items.is_empty()) else {
-            return Ok(None);
-        };
-        let recorded = log.append(&self.call, self.time(engine), items).map_err(not_recorded)?;
+        let recorded = self.append(engine, items)?;
+        let Some(log) = engine.decision_log() else { return Ok(None) };
         let recorded = log.finish_blocking(recorded).map_err(not_recorded)?;
         Ok(recorded.map(|recorded| recorded.first))
     }
@@ -84,6 +96,16 @@ impl RecordedCall {
     fn time(&self, engine: &Engine) -> Timestamp {
         if self.call.evaluated_at.is_some() { engine.now() } else { self.now }
     }
+}
+
+/// Waits until appended items may leave; the id of the first.
+pub async fn finish(
+    engine: &Engine,
+    recorded: Option<Recorded>,
+) -> Result<Option<RecordId>, Refusal> {
+    let Some(log) = engine.decision_log() else { return Ok(None) };
+    let recorded = log.finish(recorded).await.map_err(not_recorded)?;
+    Ok(recorded.map(|recorded| recorded.first))
 }
 
 pub fn not_recorded(error: AuditError) -> Refusal {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use basis::Basis;
 use batch::{Batch, Room};
-use stream::{MessageWork, Prepared, PreparedAnswer, Session};
+use stream::Session;
 
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
@@ -383,34 +383,8 @@ impl ScreeningService for Screenings {
         request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let identity = access::identity(&request);
-        let mut session = Session::new(self.clone(), identity);
-        // Answers are made as the transport asks for them, so that a slow reader holds back the
-        // reading of its own questions and nothing piles up here.
-        let service = self.clone();
-        let answers = request.into_inner().map(move |question| session.prepare(question?));
-        let answers = answers.then(move |prepared| {
-            let service = service.clone();
-            async move {
-                let Prepared { message, answer, call } = prepared?;
-                let snapshot = match message {
-                    Some(MessageWork { snapshot, now, options }) => {
-                        Some(service.message_for(&snapshot, now, &options).await?)
-                    }
-                    None => None,
-                };
-                let AnsweredItem { item, summary, record } = match answer {
-                    PreparedAnswer::Ready(item) => *item,
-                    PreparedAnswer::Deep(work) => {
-                        in_turn(&service.load.searches, |_| work()).await?
-                    }
-                };
-                service.count(summary);
-                let records = record.into_iter().collect();
-                let record_id = call.record(&service.engine, records).await?;
-                Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot, record_id })
-            }
-        });
-        Ok(Response::new(Box::pin(answers)))
+        let session = Session::new(self.clone(), identity);
+        Ok(Response::new(Box::pin(session.answers(request.into_inner()))))
     }
 }
 

@@ -402,7 +402,7 @@ mod tests {
         assert!(form.has_headings(&names), "{names:?}");
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        let last = |row: usize| rows[row].iter().skip(31).map(str::to_owned).collect::<Vec<_>>();
+        let last = |row: usize| rows[row].iter().skip(32).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(last(0), ["-1", "[1,\"\\u202e\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
@@ -446,7 +446,7 @@ mod tests {
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
         let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17,PATH,\
-                    0xcd|0xef\n";
+                    0xcd|0xef,\n";
         assert_eq!(text, want);
     }
 

@@ -14,7 +14,7 @@ use super::chunk::{Chunk, InputRow};
 use super::columns::ResultRow;
 use super::compression::Compression;
 use super::form::RowForm;
-use crate::audit::{ITEMS_PER_LEAF, RecordId};
+use crate::audit::RecordId;
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
 use crate::engine::decision_log::{RecordedItem, References};
@@ -207,12 +207,7 @@ impl Iterator for RecordIds {
     #[inline]
     fn next(&mut self) -> Option<RecordId> {
         let id = self.next?;
-        let is_last = usize::from(id.item) + 1 == ITEMS_PER_LEAF;
-        self.next = Some(if is_last {
-            RecordId { index: id.index + 1, item: 0, ..id }
-        } else {
-            RecordId { item: id.item + 1, ..id }
-        });
+        self.next = Some(id.following(1));
         Some(id)
     }
 }

@@ -211,17 +211,17 @@ mod tests {
             };
             assert!(said.contains(want), "{said}");
         };
-        let commas = ",".repeat(26);
+        let commas = ",".repeat(27);
         check(
             &format!("{head}1,,0xab,,MAYBE{commas}\n"),
             "line 2: decision: unknown value \"MAYBE\"",
         );
         check(
-            &format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(25)),
+            &format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(26)),
             "score: unknown value \"300\"",
         );
         check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: unknown value \"x\"");
-        check(&format!("{head}1,2\n"), "2 fields where the headings have 31");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 32");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: unknown value \"\"");
         check("", "it is empty: 0 bytes");

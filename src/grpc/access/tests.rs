@@ -72,7 +72,11 @@ fn least(path: &str) -> Option<AccessRole> {
         | "SettleTransferConflict"
         | "ReloadPolicy"
         | "ComparePolicies"
-        | "BackupStore" => Some(AccessRole::Admin),
+        | "BackupStore"
+        | "HoldScreening"
+        | "RedactScreening"
+        | "RotateLogKey" => Some(AccessRole::Admin),
+        _ if path.contains("DecisionLogService") => Some(AccessRole::Audit),
         _ => Some(AccessRole::Screen),
     }
 }
