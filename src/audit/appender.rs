@@ -286,6 +286,11 @@ impl Appender {
         (self.settings.hooks.on_failure)(error);
     }
 
+    /// Whether no sync has failed: after one, the system may have dropped what it held.
+    pub(super) fn can_sync(&self) -> bool {
+        self.failure.lock().recover().as_ref().is_none_or(|failure| !failure.is_final)
+    }
+
     pub(super) fn retry(&self) -> Result<(), AuditError> {
         let mut writer = self.writer.lock().recover();
         let mut failure = self.failure.lock().recover();

@@ -34,8 +34,9 @@ impl Log {
         };
         let store = appender.store();
         let mut writer = appender.writer.lock().recover();
+        // It may have become full since the filters were made.
+        appender.forget_fingerprints(segment);
         if writer.segment.as_ref().is_some_and(|current| current.number == segment) {
-            appender.forget_fingerprints(segment);
             appender.write_batch(&mut writer).inspect_err(|error| appender.fail(error, false))?;
             let prepared = replace::prepare(store, segment, change)?;
             replace::commit(store, &prepared, || {

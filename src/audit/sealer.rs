@@ -35,6 +35,8 @@ fn run(appender: &Appender) {
     loop {
         if let Err(error) = done {
             appender.fail(&error, false);
+            let pause = appender.settings.checkpoint_interval;
+            appender.sealing.lock().recover().next = Some(Instant::now() + pause);
         }
         let is_last = wait(appender);
         done = appender.seal(is_last);
@@ -83,16 +85,18 @@ impl Appender {
 
     /// Makes the filters of segments that have become full.
     pub(super) fn make_filters(&self) -> Result<(), AuditError> {
+        let mut done = Ok(());
         for full in self.take_full() {
             let written = self.store().written() / LEAVES_PER_SEGMENT;
-            match full.fingerprints {
-                Some(fingerprints) => self.write_filter(full.number, fingerprints)?,
-                None if full.number < written => self.make_filter(full.number)?,
+            let made = match full.fingerprints {
+                Some(fingerprints) => self.write_filter(full.number, fingerprints),
+                None if full.number < written => self.make_filter(full.number),
                 // Missing for now: made when the log is opened again.
-                None => {}
-            }
+                None => Ok(()),
+            };
+            done = done.and(made);
         }
-        Ok(())
+        done
     }
 
     /// Makes the filters that a crash has prevented.

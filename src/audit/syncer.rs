@@ -23,9 +23,14 @@ fn run(appender: &Appender) {
     loop {
         let is_last = wait(appender);
         appender.flags.dirty.store(false, Ordering::Release);
-        // Failures are kept, and told to whoever waits.
-        let written = appender.failure().map_or_else(|| appender.write(appender.appended()), Err);
-        let _ = written.and_then(|()| appender.sync());
+        // Failures are kept, and told to the calls that wait. What is written is synced even while
+        // no more can be written.
+        if appender.failure().is_none() {
+            let _ = appender.write(appender.appended());
+        }
+        if appender.can_sync() {
+            let _ = appender.sync();
+        }
         if is_last {
             return;
         }

@@ -86,9 +86,11 @@ impl SegmentFile {
             let file = Arc::new(file);
             return Ok(Self { number, path, file, position, allocated: position });
         }
+        // Before the space is allocated, which it would give back.
+        file.set_len(0).map_err(io)?;
         let allocated = allocate(&file, 0, HEAD as u64).map_err(io)?;
         let head = head::encode(Kind::Segment, number, id);
-        let written = file.set_len(0).and_then(|()| file.write_all_at(&head, 0));
+        let written = file.write_all_at(&head, 0);
         if let Err(error) = written {
             let _ = file.set_len(0);
             return Err(io(error));

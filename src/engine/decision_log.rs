@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ use witness::Witness;
 use super::EngineError;
 use crate::audit::{self, AuditError, Log, NewItem, NewLeaf, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
+use crate::domain::lock::Recover;
 use crate::refresh::Clock;
 
 /// The log, opened at its first use or at the start of a server.
@@ -36,7 +37,8 @@ pub struct DecisionLog {
     settings: DecisionLogSettings,
     directory: PathBuf,
     opened: OnceLock<Log>,
-    opening: std::sync::Mutex<()>,
+    /// Held while it is opened; why it could not be.
+    not_opened: Mutex<Option<AuditError>>,
     /// Whether it was to be opened.
     is_wanted: AtomicBool,
     synced: watch::Sender<u64>,
@@ -48,6 +50,8 @@ pub struct DecisionLog {
     customer_key: Option<Vec<u8>>,
     /// Answers by idempotency key.
     known: KnownAnswers,
+    /// What keys and requests are hashed under.
+    secret: OnceLock<ring::hmac::Key>,
     /// Takes checkpoints; `None` where nobody is named.
     witness: Option<Arc<Witness>>,
 }
@@ -76,6 +80,8 @@ pub struct LogStatus {
 pub struct Recorded {
     pub first: RecordId,
     leaves: Range<u64>,
+    /// How many.
+    items: usize,
 }
 
 impl DecisionLog {
@@ -94,13 +100,14 @@ impl DecisionLog {
             customer_key: customer_key(settings)?,
             settings: settings.clone(),
             opened: OnceLock::new(),
-            opening: std::sync::Mutex::default(),
+            not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             synced: watch::Sender::new(0),
             clock,
             checkpoint_at: Arc::default(),
             unrecorded: AtomicU64::new(0),
             known: KnownAnswers::default(),
+            secret: OnceLock::new(),
             witness: Witness::start(settings)?.map(Arc::new),
         }))
     }
@@ -120,11 +127,16 @@ impl DecisionLog {
             return Ok(log);
         }
         self.is_wanted.store(true, Relaxed);
-        let opening = crate::domain::lock::Recover::recover(self.opening.lock());
+        let mut not_opened = self.not_opened.lock().recover();
         if let Some(log) = self.opened.get() {
             return Ok(log);
         }
-        let (synced, witness) = (self.synced.clone(), self.witness.clone());
+        // A call does not try again what took time and failed: `retry` does.
+        if let Some(error) = &*not_opened {
+            return Err(error.clone());
+        }
+        let (synced, waiting) = (self.synced.clone(), self.synced.clone());
+        let witness = self.witness.clone();
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
         let durability = match self.settings.durability {
             Durability::Fsync => audit::Durability::Fsync,
@@ -145,18 +157,23 @@ impl DecisionLog {
                         witness.take(&note.note);
                     }
                 }),
-                on_failure: Box::new(|error| {
+                on_failure: Box::new(move |error| {
                     tracing::error!(%error, "decision log cannot be written");
+                    // Calls that wait for a sync look again.
+                    waiting.send_modify(|_| {});
                 }),
             },
             start_anew: false,
         };
-        let (log, opened) = Log::open(&self.directory, settings, now)?;
+        let opened = Log::open(&self.directory, settings, now);
+        let (log, opened) = opened.inspect_err(|error| *not_opened = Some(error.clone()))?;
         log_opening(&log, &opened, &self.directory);
         self.synced.send_replace(log.synced());
+        let secret = idempotency::secret(&self.directory)?;
+        self.secret.get_or_init(|| secret);
         self.known.read(log.reader(), now, self.settings.idempotency_window)?;
         let log = self.opened.get_or_init(|| log);
-        drop(opening);
+        drop(not_opened);
         Ok(log)
     }
 
@@ -169,7 +186,10 @@ impl DecisionLog {
         let tried = match self.opened.get() {
             Some(log) if log.failure().is_none() => return,
             Some(log) => log.retry(),
-            None => self.log(now).map(drop),
+            None => {
+                *self.not_opened.lock().recover() = None;
+                self.log(now).map(drop)
+            }
         };
         if tried.is_ok() {
             tracing::info!("decision log written again");
@@ -194,7 +214,7 @@ impl DecisionLog {
         let batch = NewLeaf { time: now, context: &context, items: &new };
         let appended = self.log(now).and_then(|log| {
             let leaves = log.append_batch(&batch)?;
-            Ok(Recorded { first: log.record_id(leaves.start, 0), leaves })
+            Ok(Recorded { first: log.record_id(leaves.start, 0), leaves, items: items.len() })
         });
         self.tolerated(appended, items.len())
     }
@@ -210,12 +230,25 @@ impl DecisionLog {
         let mut written = log.write(end);
         if written.is_ok() && self.settings.durability == Durability::Fsync {
             log.request_sync();
-            let mut synced = self.synced.subscribe();
-            let waited = synced.wait_for(|size| *size >= end || log.failure().is_some()).await;
-            let failure = waited.ok().filter(|size| **size < end).and_then(|_| log.failure());
-            written = failure.map_or(Ok(()), Err);
+            written = self.wait_synced(log, end).await;
         }
-        self.tolerated(written.map(|()| recorded), 1)
+        let items = recorded.items;
+        self.tolerated(written.map(|()| recorded), items)
+    }
+
+    async fn wait_synced(&self, log: &Log, end: u64) -> Result<(), AuditError> {
+        let mut synced = self.synced.subscribe();
+        loop {
+            let is_done = |size: &u64| *size >= end || log.failure().is_some();
+            let size = synced.wait_for(is_done).await.map(|size| *size);
+            if size.is_ok_and(|size| size >= end) {
+                return Ok(());
+            }
+            // Without one, it is over already.
+            if let Some(failure) = log.failure() {
+                return Err(failure);
+            }
+        }
     }
 
     /// The same, blocking.
@@ -232,7 +265,8 @@ impl DecisionLog {
                     log.wait_synced(recorded.leaves.end)
                 }
             });
-        self.tolerated(written.map(|()| recorded), 1)
+        let items = recorded.items;
+        self.tolerated(written.map(|()| recorded), items)
     }
 
     /// Turns a failure into an answer without a record, where the configuration says so.
@@ -243,9 +277,11 @@ impl DecisionLog {
     ) -> Result<Option<T>, AuditError> {
         match done {
             Ok(done) => Ok(Some(done)),
-            Err(error) => match self.settings.on_failure {
-                OnLogFailure::Refuse => Err(error),
-                OnLogFailure::Answer => {
+            Err(error) => match (self.settings.on_failure, &error) {
+                // What the log would never take is no failure of the disk.
+                (OnLogFailure::Answer, AuditError::TooLarge { .. }) => Err(error),
+                (OnLogFailure::Refuse, _) => Err(error),
+                (OnLogFailure::Answer, _) => {
                     let before = self.unrecorded.fetch_add(items as u64, Relaxed);
                     if before == 0 {
                         tracing::error!(%error, "answers leave without a record");

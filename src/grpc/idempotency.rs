@@ -1,9 +1,9 @@
 //! Repeats of a call under an idempotency key.
 
 use prost::Message;
-use sha2::{Digest, Sha256};
 use tonic::Code;
 
+use super::recording::not_recorded;
 use super::status::{Refusal, invalid_field};
 use super::v1::ErrorReason;
 use data_encoding::HEXLOWER;
@@ -47,12 +47,11 @@ impl KeyedCall {
                 message,
             ));
         };
-        let identity = Sha256::new()
-            .chain_update((identity.len() as u64).to_be_bytes())
-            .chain_update(identity);
-        let key = identity.chain_update(key).finalize().into();
-        let content = Sha256::digest(request.encode_to_vec()).into();
-        let known = log.known_answer(&key, now).map_err(super::recording::not_recorded)?;
+        let texts = [b"key", identity.as_bytes(), key.as_bytes()];
+        let digest = |texts: &[&[u8]]| log.keyed_digest(texts, now).map_err(not_recorded);
+        let key = digest(&texts)?;
+        let content = digest(&[b"content", &request.encode_to_vec()])?;
+        let known = log.known_answer(&key, now).map_err(not_recorded)?;
         if known.as_ref().is_some_and(|known| known.content != content) {
             let message = "the idempotency key was used for another request";
             return Err(Refusal::new(

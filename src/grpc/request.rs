@@ -144,7 +144,7 @@ fn lists(ids: &[String], snapshot: Option<&Snapshot>) -> Result<Vec<ListId>, Ref
         let message = format!("{} lists, at most {MAX_LISTS}", ids.len());
         return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
     }
-    all(ids.iter().enumerate().map(|(place, text)| {
+    let named = all(ids.iter().enumerate().map(|(place, text)| {
         let field = format!("options.lists[{place}]");
         let id = text.parse().map_err(|error| status::invalid_field(&field, error))?;
         if snapshot.is_none_or(|snapshot| snapshot.knows(&id)) {
@@ -152,7 +152,13 @@ fn lists(ids: &[String], snapshot: Option<&Snapshot>) -> Result<Vec<ListId>, Ref
         } else {
             Err(unknown_list(&field, &ScopeError::UnknownList(id)))
         }
-    }))
+    }));
+    // One named often is one, also on record.
+    named.map(|mut lists| {
+        lists.sort_unstable();
+        lists.dedup();
+        lists
+    })
 }
 
 /// A checked query.

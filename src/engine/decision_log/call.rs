@@ -27,7 +27,7 @@ pub struct CallRecord {
     pub evaluated_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentRecord>,
-    /// SHA-256 over the identity and its idempotency key, in hex.
+    /// The keyed hash of the identity and its idempotency key, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The record of an earlier answer under the key, which no longer held.

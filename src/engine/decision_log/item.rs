@@ -41,8 +41,7 @@ pub struct References {
     /// The transaction of a payment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tx: String,
-    /// SHA-256 over the request without its idempotency key, in hex: it would tell the address to who
-    /// guesses it. In the first item of the call.
+    /// The keyed hash of the request without its idempotency key, in hex. In the first item of the call.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content: String,
 }

@@ -119,11 +119,7 @@ impl DecisionLog {
             Some(after) => after,
             None => [wanted.from.map_or(Ok(0), |from| reader.first_from(from))?, 0],
         };
-        let end = if filter.fingerprints.is_empty() {
-            first.saturating_add(LEAVES_PER_PAGE).min(size)
-        } else {
-            size
-        };
+        let end = first.saturating_add(LEAVES_PER_PAGE).min(size);
         let mut page = RecordPage::default();
         for leaf in reader.leaves(filter.query(first..end)) {
             let leaf = leaf?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DecisionLog, OfficerEvent, RecordClass};
+use super::{CallRecord, DecisionLog, OfficerEvent, RecordClass};
 use crate::audit::{AuditError, Leaf, NewLeaf, Query, RecordId};
 use crate::engine::Engine;
 use crate::screening::policy::Decision;
@@ -31,7 +31,9 @@ impl DecisionLog {
         let context = serde_json::to_vec(event).expect("an event is text");
         let log = self.log(now)?;
         let index = log.append(&NewLeaf { time: now, context: &context, items: &[] })?;
-        log.write(index + 1)
+        log.write(index + 1)?;
+        log.request_sync();
+        log.wait_synced(index + 1)
     }
 
     /// Removes records that are too old at `now`, but for those of BLOCK and those on hold. Blocks.
@@ -45,34 +47,36 @@ impl DecisionLog {
         let held = self.held(now)?;
         let block = RecordClass::of(Decision::Block);
         let is_kept = |leaf: &Leaf| {
-            held.contains(&leaf.index) || leaf.items.iter().any(|item| item.class & block != 0)
+            held.contains(&leaf.index)
+                || leaf.items.iter().any(|item| item.class & block != 0)
+                || is_blocked_payment(leaf)
         };
         let removed = log.remove_before(before, &is_kept, now)?;
         tracing::info!(%before, removed = ?removed, "old records removed from the decision log");
         Ok(())
     }
 
-    /// The leaves of records on hold. Reads the events of the whole log.
+    /// The leaves of this log with records on hold. Reads the events of the whole log.
     fn held(&self, now: Timestamp) -> Result<HashSet<u64>, AuditError> {
         let reader = self.log(now)?.reader();
-        let mut held = HashSet::new();
+        let mut held: HashSet<RecordId> = HashSet::new();
         for leaf in reader.leaves(Query::default()) {
             let leaf = leaf?;
             if !leaf.items.is_empty() {
                 continue;
             }
             let Ok(event) = serde_json::from_slice::<OfficerEvent>(&leaf.context) else { continue };
-            let index = |record: &str| record.parse::<RecordId>().ok().map(|id| id.index);
             match event {
-                OfficerEvent::Held { record, .. } => held.extend(index(&record)),
+                OfficerEvent::Held { record, .. } => held.extend(record.parse::<RecordId>().ok()),
                 OfficerEvent::Released { record, .. } => {
-                    if let Some(index) = index(&record) {
-                        held.remove(&index);
+                    if let Ok(id) = record.parse() {
+                        held.remove(&id);
                     }
                 }
             }
         }
-        Ok(held)
+        held.retain(|id| id.tag == reader.tag());
+        Ok(held.into_iter().map(|id| id.index).collect())
     }
 }
 
@@ -99,4 +103,11 @@ impl Engine {
         std::thread::Builder::new().name("retention".to_owned()).spawn(work)?;
         Ok(Some(RetentionTask { _stop: stop }))
     }
+}
+
+/// Whether a leaf is of a payment that was blocked as a whole, for another address of it.
+fn is_blocked_payment(leaf: &Leaf) -> bool {
+    let call = serde_json::from_slice::<CallRecord>(&leaf.context);
+    let payment = call.ok().and_then(|call| call.payment);
+    payment.is_some_and(|payment| payment.decision == Decision::Block.as_str())
 }

@@ -1,7 +1,8 @@
 //! A record as a message.
 
+use crate::audit::RecordId;
 use crate::engine::EngineError;
-use crate::engine::decision_log::{CallRecord, PaymentRecord, Record, Replay};
+use crate::engine::decision_log::{CallRecord, PaymentRecord, Record, RecordError, Replay};
 use crate::grpc::{convert, v1};
 use crate::screening::snapshot::{ENGINE_VERSION, Snapshot};
 use crate::screening::{AnswerRecord, FindingRecord};
@@ -158,4 +159,15 @@ pub fn replayed(
         Err(error) => message_of.not_replayed = error.to_string(),
     }
     message_of
+}
+
+/// A record that cannot be read, and so not be replayed.
+pub fn not_replayed(id: RecordId, error: &RecordError) -> v1::ReplayedScreening {
+    let record = v1::ScreeningRecord { record_id: id.to_string(), ..Default::default() };
+    v1::ReplayedScreening {
+        record: Some(record),
+        not_replayed: error.to_string(),
+        replayed_by: ENGINE_VERSION.to_owned(),
+        ..v1::ReplayedScreening::default()
+    }
 }
