@@ -34,7 +34,7 @@ bench *ARGS:
 
 # Instructions of a clean call against the committed figures; `--update` writes them anew
 instructions *ARGS:
-    cargo --config .ci/instructions.toml bench --profile dev --bench screening -- --gate {{ARGS}}
+    cargo bench --profile dev --bench screening -- --gate {{ARGS}}
 
 # Every check of the chart; `just chart --update` writes anew what is generated
 chart *ARGS:

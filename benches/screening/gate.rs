@@ -25,8 +25,9 @@ const SERVERS: [(&str, &[&str]); 2] =
     [("", &["--set", "decision_log.enabled=false"]), ("_recorded", &[])];
 
 const HEADING: &str = "\
-# User instructions of the server in one call, clean addresses, by callgrind. The gate fails 2 %
-# above. To write it anew, and the commit says why: `just instructions --update`.
+# User instructions of the server in one call, clean addresses, by callgrind, in the profile of the
+# tests (only dependencies are optimised): no build of its own, and steady. `_recorded`: with the decision
+# log. The gate fails 2 % above. To write it anew, and the commit says why: `just instructions --update`.
 ";
 
 /// Counts, prints and compares; with `is_update` writes the figures instead. Returns whether all
@@ -39,7 +40,7 @@ pub async fn run(folder: &Path, is_update: bool) -> bool {
         let parent = folder.join(format!("server{ending}"));
         std::fs::create_dir_all(&parent).expect("the folder is writable");
         let data_dir = servers::store(&parent, 1_000);
-        let ours = servers::ours_with(arguments, &data_dir, Some((counter, folder)), None);
+        let ours = servers::ours_with(arguments, &data_dir, Some((counter, &parent)), None);
         labelled::graph_is_read_in(ours.endpoint(), &addresses[0]).await;
         counter.begin(ours.pid());
         let connections = Connections::open(ours.endpoint(), 1, None).await;
@@ -50,7 +51,7 @@ pub async fn run(folder: &Path, is_update: bool) -> bool {
             let work = async {
                 connections.run(load, &messages, calls).await;
             };
-            let counted = counter.count(ours.pid(), folder, work).await;
+            let counted = counter.count(ours.pid(), &parent, work).await;
             counts.insert(format!("{name}{ending}"), counted / calls as u64);
         }
     }
