@@ -11,8 +11,13 @@ use crate::{BATCH_SIZE, GATED, labelled, servers};
 
 const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/screening/instructions.toml");
 
-/// So much above its figure fails.
+/// So much above its figure fails; with the threads of the decision log, whose work falls into one call
+/// or the next, it varies by 1.5 %.
 const MOST: f64 = 1.02;
+const MOST_RECORDED: f64 = 1.10;
+
+/// What the names of figures with the decision log end with.
+const RECORDED: &str = "_recorded";
 
 /// What is counted: a name in the file of figures, the method, and how many calls.
 const COUNTED: [(&str, Method, usize); 2] =
@@ -22,12 +27,13 @@ const COUNTED: [(&str, Method, usize); 2] =
 /// decision log is counted with its threads, which hash, without the processor's own instructions for
 /// SHA-256: callgrind has none.
 const SERVERS: [(&str, &[&str]); 2] =
-    [("", &["--set", "decision_log.enabled=false"]), ("_recorded", &[])];
+    [("", &["--set", "decision_log.enabled=false"]), (RECORDED, &[])];
 
 const HEADING: &str = "\
 # User instructions of the server in one call, clean addresses, by callgrind, in the profile of the
 # tests (only dependencies are optimised): no build of its own, and steady. `_recorded`: with the decision
-# log. The gate fails 2 % above. To write it anew, and the commit says why: `just instructions --update`.
+# log. The gate fails 2 % above, with the log 10 %. To write it anew, and the commit says why:
+# `just instructions --update`.
 ";
 
 /// Counts, prints and compares; with `is_update` writes the figures instead. Returns whether all
@@ -65,9 +71,10 @@ pub async fn run(folder: &Path, is_update: bool) -> bool {
     for (name, count) in counts {
         let figure = figures[&name];
         let ratio = count as f64 / figure as f64;
-        let verdict = if ratio <= MOST { "PASS" } else { "FAIL" };
-        println!("{verdict} {name}: {count} instructions, {ratio:.4} of {figure}, at most {MOST}");
-        is_within &= ratio <= MOST;
+        let most = if name.ends_with(RECORDED) { MOST_RECORDED } else { MOST };
+        let verdict = if ratio <= most { "PASS" } else { "FAIL" };
+        println!("{verdict} {name}: {count} instructions, {ratio:.4} of {figure}, at most {most}");
+        is_within &= ratio <= most;
     }
     is_within
 }
