@@ -220,6 +220,10 @@ impl Appender {
         let _alone = self.syncing.lock().recover();
         let (files, written) = {
             let mut writer = self.writer.lock().recover();
+            if let Some(segment) = &writer.segment {
+                // What nobody finds again counts for nothing.
+                segment.must_be_in_place().inspect_err(|error| self.fail(error, true))?;
+            }
             let mut files = std::mem::take(&mut writer.unsynced);
             files.extend(writer.segment.as_ref().map(|segment| Arc::clone(&segment.file)));
             (files, self.store.written())

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -80,7 +81,9 @@ impl Log {
         settings: Settings,
         now: Timestamp,
     ) -> Result<(Self, Opened), AuditError> {
-        fs::create_dir_all(directory).map_err(AuditError::io(directory))?;
+        let mut folder = fs::DirBuilder::new();
+        let made = folder.recursive(true).mode(0o700).create(directory);
+        made.map_err(AuditError::io(directory))?;
         let lock = lock(directory)?;
         let newest = files::log_numbers(directory)?.last().copied();
         let current = match newest {

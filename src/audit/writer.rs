@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,6 +71,17 @@ pub(super) struct SegmentFile {
 }
 
 impl SegmentFile {
+    /// Checks that the path still names the open file: it may have been removed or replaced.
+    pub(super) fn must_be_in_place(&self) -> Result<(), AuditError> {
+        let io = |error| AuditError::io(&self.path)(error);
+        let (named, open) = (std::fs::metadata(&self.path), self.file.metadata());
+        let (named, open) = (named.map_err(io)?, open.map_err(io)?);
+        if (named.dev(), named.ino()) == (open.dev(), open.ino()) {
+            return Ok(());
+        }
+        Err(io(std::io::Error::other("the file was replaced while it is written")))
+    }
+
     /// Opens a segment of which `position` bytes are whole, or creates it.
     pub(super) fn open(
         log: &Path,
@@ -80,7 +92,8 @@ impl SegmentFile {
         let path = files::segment(log, number);
         let io = |error| AuditError::io(&path)(error);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path);
         let file = file.map_err(io)?;
         if let Some(position) = position {
             let file = Arc::new(file);

@@ -160,15 +160,13 @@ struct Wanted {
 
 /// Runs a command on the log.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
-    match arguments.command {
-        Command::Verify { directory, checkpoint } => {
-            verify(directory, checkpoint.as_deref(), global)
-        }
-        command => runtime()?.block_on(async {
-            let mut client = connect::connect(global).await?;
-            ask(&mut client, command).await
-        }),
+    if let Command::Verify { directory, checkpoint } = arguments.command {
+        return verify(directory, checkpoint.as_deref(), global);
     }
+    runtime()?.block_on(async {
+        let mut client = connect::connect(global).await?;
+        ask(&mut client, arguments.command).await
+    })
 }
 
 async fn ask(client: &mut Client, command: Command) -> Result<u8> {
@@ -377,7 +375,12 @@ fn verify(
         let outside = outside.as_deref().filter(|note| is_of(note, &log.origin));
         let text = match audit::verify(&log.path, outside) {
             Ok(report) => {
-                let misfiled = check_classes(&audit::Reader::open(&log.path)?)?;
+                // A log that is not sound may not open.
+                let misfiled = if report.is_sound() {
+                    check_classes(&audit::Reader::open(&log.path)?)?
+                } else {
+                    Vec::new()
+                };
                 if !report.is_sound() || !misfiled.is_empty() {
                     status = DIFFERS;
                 }

@@ -26,6 +26,8 @@ pub struct ConcurrencyLimits {
     streams: CountLimit,
     pub batches: WorkQueue,
     pub searches: WorkQueue,
+    /// Permits for queries and replays of the decision log, which must not delay payments.
+    pub log_work: WorkQueue,
     /// Permits for list imports and refreshes: a list in the making takes much memory.
     pub imports: WorkQueue,
     /// Permits for exports, each of which holds a whole list until its reader has taken it.
@@ -46,6 +48,7 @@ impl ConcurrencyLimits {
                 limits.searches,
                 SEARCHES_WAITING,
             ),
+            log_work: WorkQueue::new("log work", "queries of the log", 1, BATCHES_WAITING),
             imports: WorkQueue::new("imports", "imports", 1, BATCHES_WAITING),
             exports: WorkQueue::new("exports", "exports", 2, BATCHES_WAITING),
             // Every call that there may be: their bytes are counted, and none is turned away for that

@@ -114,7 +114,7 @@ impl DecisionLogService for DecisionLogs {
                 next_page_token: found.next.map(page::encode_token).unwrap_or_default(),
             })
         };
-        with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+        with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)
     }
 
     async fn replay_screening(
@@ -130,7 +130,7 @@ impl DecisionLogService for DecisionLogs {
             })?;
             Ok(v1::ReplayScreeningResponse { replayed })
         };
-        with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+        with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)
     }
 
     type BatchReplayScreeningsStream =
@@ -145,7 +145,9 @@ impl DecisionLogService for DecisionLogs {
             let message = format!("{} records, 1 to {MAX_QUERIES}", ids.len());
             return Err(invalid_field("record_ids", message).into());
         }
-        let ids = all(ids.iter().map(|id| record_id(id)))?;
+        let mut ids = all(ids.iter().map(|id| record_id(id)))?;
+        ids.sort_unstable();
+        ids.dedup();
         let (sender, receiver) = mpsc::channel(REPLAYS_AHEAD);
         let (engine, load) = (self.engine.clone(), self.load.clone());
         tokio::spawn(async move {
@@ -158,7 +160,7 @@ impl DecisionLogService for DecisionLogs {
                 };
                 replay(engine, &ids, send)
             };
-            if let Err(status) = with_engine_in_turn(&load.searches, &engine, work).await {
+            if let Err(status) = with_engine_in_turn(&load.log_work, &engine, work).await {
                 // Nobody reads any more where this fails.
                 drop(failed.send(Err(status)).await);
             }
@@ -189,7 +191,7 @@ impl DecisionLogService for DecisionLogs {
             log.record_event(&event, engine.now()).map_err(failed)?;
             Ok(v1::HoldScreeningResponse {})
         };
-        with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+        with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)
     }
 
     async fn rotate_log_key(
@@ -204,7 +206,7 @@ impl DecisionLogService for DecisionLogs {
                 .map(|key| v1::LogKey { verifier_key: key.key.to_string(), from_size: key.from });
             Ok(v1::RotateLogKeyResponse { key })
         };
-        with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+        with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)
     }
 
     async fn redact_screening(
@@ -218,7 +220,7 @@ impl DecisionLogService for DecisionLogs {
             log.log(engine.now()).and_then(|log| log.redact(id, engine.now())).map_err(failed)?;
             Ok(v1::RedactScreeningResponse {})
         };
-        with_engine_in_turn(&self.load.searches, &self.engine, work).await.map(Response::new)
+        with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)
     }
 }
 
@@ -327,7 +329,18 @@ fn record_query(request: &v1::QueryScreeningsRequest) -> Result<RecordQuery, Ref
         }
         None => Ok(()),
     };
-    let ((from, to), ()) = both(times, texts)?;
+    let known = match v1::Decision::try_from(request.decision) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(invalid_field("decision", format!("{} is no decision", request.decision))),
+    };
+    let known = both(
+        known,
+        match v1::ScreeningStatus::try_from(request.status) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(invalid_field("status", format!("{} is no status", request.status))),
+        },
+    );
+    let ((from, to), _) = both(times, both(texts, known))?;
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     Ok(RecordQuery {
         from,

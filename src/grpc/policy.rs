@@ -128,7 +128,10 @@ impl Comparison<'_> {
         };
         let ScreeningRequest { request_id, address, chain, .. } = match checked_query(query) {
             Ok(question) => question,
-            Err((query, refusal)) => return refused(query.request_id, refusal),
+            Err(asked) => {
+                let (query, refusal) = *asked;
+                return refused(query.request_id, refusal);
+            }
         };
         let by = |scope: &Scope<'_>| {
             let screened = self.engine.screen(scope, &address, chain.as_ref(), false);

@@ -176,7 +176,7 @@ pub struct ScreeningRequest {
 /// that is wrong.
 pub fn checked_query(
     mut query: v1::AddressQuery,
-) -> Result<ScreeningRequest, (v1::AddressQuery, Refusal)> {
+) -> Result<ScreeningRequest, Box<(v1::AddressQuery, Refusal)>> {
     match status::wished_chain("query.chain", &query.chain) {
         Ok(chain) if query.request_id.len() <= MAX_REQUEST_ID => {
             let v1::AddressQuery { request_id, address, chain: chain_text } = query;
@@ -187,7 +187,7 @@ pub fn checked_query(
             if query.request_id.len() > MAX_REQUEST_ID {
                 query.request_id.clear();
             }
-            Err((query, refusal))
+            Err(Box::new((query, refusal)))
         }
     }
 }

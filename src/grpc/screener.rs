@@ -78,9 +78,13 @@ impl<'s> Screener<'s> {
     }
 
     /// Returns the answer. Blocks if [`Screener::is_deep`].
-    pub fn answer(&self, query: v1::AddressQuery, evidence: bool) -> Result<Answered, Unanswered> {
-        let asked = checked_query(query).map_err(|(query, refusal)| {
-            let v1::AddressQuery { request_id, address, chain } = query;
+    pub fn answer(
+        &self,
+        query: v1::AddressQuery,
+        evidence: bool,
+    ) -> Result<Answered, Box<Unanswered>> {
+        let asked = checked_query(query).map_err(|refused| {
+            let (v1::AddressQuery { request_id, address, chain }, refusal) = *refused;
             self.unanswered(request_id, (&address, &chain), refusal)
         })?;
         let ScreeningRequest { request_id, address, chain, chain_text } = asked;
@@ -136,12 +140,12 @@ impl<'s> Screener<'s> {
         request_id: String,
         (address, chain): (&str, &str),
         refusal: Refusal,
-    ) -> Unanswered {
+    ) -> Box<Unanswered> {
         let record = self.engine.decision_log().map(|_| {
             let references = References::of_request(&request_id);
             RecordedItem::refused(refusal.reason_name(), (address, chain), &references)
         });
-        Unanswered { request_id, refusal, record }
+        Box::new(Unanswered { request_id, refusal, record })
     }
 
     /// Returns the answer as an item of a batch.
@@ -152,7 +156,7 @@ impl<'s> Screener<'s> {
                 summary: Some(summary),
                 record,
             },
-            Err(unanswered) => unanswered.into(),
+            Err(unanswered) => (*unanswered).into(),
         }
     }
 

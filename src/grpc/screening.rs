@@ -131,7 +131,7 @@ impl Screenings {
         (snapshot, now): (&Arc<Snapshot>, Timestamp),
         options: &ScreeningOptions,
         query: v1::AddressQuery,
-    ) -> Result<Result<Answered, Unanswered>, Status> {
+    ) -> Result<Result<Answered, Box<Unanswered>>, Status> {
         let screener = Screener::new(&self.engine, options.scope(snapshot, now)?, now);
         if !screener.is_deep(options.evidence) {
             return Ok(screener.answer(query, false));
@@ -240,7 +240,8 @@ impl ScreeningService for Screenings {
         let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
         let answered = match answered {
             Ok(answered) => answered,
-            Err(Unanswered { refusal, record, .. }) => {
+            Err(unanswered) => {
+                let Unanswered { refusal, record, .. } = *unanswered;
                 call.record(&self.engine, record.into_iter().collect()).await?;
                 return Err(refusal.into());
             }

@@ -155,3 +155,33 @@ fn a_killed_server_has_the_record_of_each_answer() {
         }
     }
 }
+
+/// What is written into a file that nobody finds again is no record.
+#[test]
+fn a_log_that_is_removed_under_a_server_ends_its_answers() {
+    let place = Place::new();
+    let _server = place.serve();
+    check(&place.says(&["screen", FAR]), 0, &["ALLOW"]);
+    std::fs::rename(place.data().join("decision-log"), place.folder().join("gone")).unwrap();
+    // The next sync finds it out.
+    let refused = (0..200).map(|_| place.says(&["screen", FAR])).find(|said| said.status == 1);
+    let refused = refused.expect("answers end");
+    assert!(refused.err.contains("could not be recorded"), "{}", refused.err);
+    check(&place.says(&["screen", FAR]), 1, &["could not be recorded"]);
+}
+
+/// Holds are of records: the end of one ends no other.
+#[test]
+fn a_hold_is_of_one_record() {
+    let place = Place::new();
+    let payment = ["payment", "deposit", "--from", FAR, "--to", NEAR, "--chain", "ethereum"];
+    let payment = place.json(&[&payment[..], &["--amount", "1 ETH"]].concat());
+    let first = record_of(&payment).to_owned();
+    let second = first.replace(".0", ".1");
+    for id in [&first, &second] {
+        check(&place.says(&["log", "hold", id, "--reason", "a case"]), 0, &["on hold"]);
+    }
+    check(&place.says(&["log", "hold", &second, "--release"]), 0, &["no longer on hold"]);
+    check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
+    check(&place.says(&["log", "hold", "00000000-1.0"]), 1, &["no record 00000000-1.0"]);
+}

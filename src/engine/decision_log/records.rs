@@ -92,11 +92,14 @@ impl DecisionLog {
         now: Timestamp,
     ) -> Result<(Record, Leaf, Reader), RecordError> {
         let reader = self.reader_of(id, now)?;
-        let leaf = reader.leaf(id.index).map_err(|error| match error {
-            AuditError::NoSuchLeaf { .. } => RecordError::NotFound(id.to_string()),
-            AuditError::Removed { .. } => RecordError::Removed(id),
-            error => error.into(),
-        })?;
+        let leaf = match reader.leaf(id.index) {
+            Ok(leaf) => leaf,
+            Err(AuditError::NoSuchLeaf { .. }) => {
+                return Err(RecordError::NotFound(id.to_string()));
+            }
+            Err(AuditError::Removed { .. }) => return Err(RecordError::Removed(id)),
+            Err(error) => return Err(error.into()),
+        };
         let item = leaf.items.get(usize::from(id.item));
         let item = item.ok_or_else(|| RecordError::NotFound(id.to_string()))?;
         let record = Record::new(id, &leaf, item)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends `body` to `url`, and returns why it was not taken. Redirects are refused. Blocks.
+#[expect(clippy::wildcard_enum_match_arm, reason = "over the errors of another crate")]
 pub fn post_text(url: &str, body: &str) -> Result<(), String> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
