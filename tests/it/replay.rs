@@ -355,7 +355,9 @@ fn tell(seed: u64, mut left: u64, asked: u64, batches: u64) -> (usize, usize) {
     // In their order, after a restart, and in another order.
     let desk = story.model.restarted(desk);
     desk.engine().wait_for_exposure(true).unwrap();
+    let (rows, begun) = (desk.engine().transfer_state().rows, std::time::Instant::now());
     let replayed = story.answers.check(desk.engine(), &format!("seed {seed}"), |_| {});
+    eprintln!("seed {seed}: replayed over {rows} stored rows in {:?}", begun.elapsed());
     let shuffle =
         |ids: &mut Vec<String>| ids.sort_by_key(|id| id.bytes().rev().collect::<Vec<_>>());
     if batches == 1 {
