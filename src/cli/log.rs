@@ -349,8 +349,7 @@ fn verify(
         Some(directory) => directory,
         None => {
             let config = global.load_config()?;
-            let own = config.decision_log.directory;
-            own.unwrap_or_else(|| config.data_dir.join("decision-log"))
+            config.decision_log.directory_below(&config.data_dir)
         }
     };
     let read = |path: &std::path::Path| std::fs::read_to_string(path);

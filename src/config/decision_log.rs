@@ -1,6 +1,6 @@
 //! The settings of the decision log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lists::parse_url;
@@ -47,6 +47,13 @@ table! {
         retention_days: u32 = integer::<u32>(1..=36_500).or(3_653);
         /// How long an idempotency key is known.
         idempotency_window: Duration = span().or("1d");
+    }
+}
+
+impl DecisionLogSettings {
+    /// Returns where the log is.
+    pub fn directory_below(&self, data_dir: &Path) -> PathBuf {
+        self.directory.clone().unwrap_or_else(|| data_dir.join("decision-log"))
     }
 }
 

@@ -10,7 +10,7 @@ mod witness;
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -88,15 +88,14 @@ impl DecisionLog {
     /// `None` where the configuration keeps no log.
     pub fn new(
         settings: &DecisionLogSettings,
-        data_dir: &std::path::Path,
+        data_dir: &Path,
         clock: Clock,
     ) -> Result<Option<Self>, EngineError> {
         if !settings.enabled {
             return Ok(None);
         }
-        let directory = settings.directory.clone();
         Ok(Some(Self {
-            directory: directory.unwrap_or_else(|| data_dir.join("decision-log")),
+            directory: settings.directory_below(data_dir),
             customer_key: customer_key(settings)?,
             settings: settings.clone(),
             opened: OnceLock::new(),
@@ -113,7 +112,7 @@ impl DecisionLog {
     }
 
     /// Where it is.
-    pub fn directory(&self) -> &std::path::Path {
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -135,6 +134,11 @@ impl DecisionLog {
         if let Some(error) = &*not_opened {
             return Err(error.clone());
         }
+        let log = self.open(now).inspect_err(|error| *not_opened = Some(error.clone()))?;
+        Ok(self.opened.get_or_init(|| log))
+    }
+
+    fn open(&self, now: Timestamp) -> Result<Log, AuditError> {
         let (synced, waiting) = (self.synced.clone(), self.synced.clone());
         let witness = self.witness.clone();
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
@@ -165,15 +169,12 @@ impl DecisionLog {
             },
             start_anew: false,
         };
-        let opened = Log::open(&self.directory, settings, now);
-        let (log, opened) = opened.inspect_err(|error| *not_opened = Some(error.clone()))?;
+        let (log, opened) = Log::open(&self.directory, settings, now)?;
         log_opening(&log, &opened, &self.directory);
         self.synced.send_replace(log.synced());
         let secret = idempotency::secret(&self.directory)?;
         self.secret.get_or_init(|| secret);
         self.known.read(log.reader(), now, self.settings.idempotency_window)?;
-        let log = self.opened.get_or_init(|| log);
-        drop(not_opened);
         Ok(log)
     }
 
@@ -345,7 +346,7 @@ fn customer_key(settings: &DecisionLogSettings) -> Result<Option<Vec<u8>>, Engin
     }
 }
 
-fn log_opening(log: &Log, opened: &audit::Opened, directory: &std::path::Path) {
+fn log_opening(log: &Log, opened: &audit::Opened, directory: &Path) {
     let (origin, size) = (log.reader().origin(), log.appended());
     let directory = directory.display();
     if let Some(previous) = &opened.previous {

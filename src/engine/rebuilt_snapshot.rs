@@ -253,16 +253,14 @@ impl Rebuilder<'_> {
         {
             return Ok(labels.clone());
         }
-        if graph.labels.as_ref().is_none_or(|(of, _)| of != basis) {
-            let categories = categories(&settings);
-            let (sources, stops) = if *basis == LabelBasis::from(&lists.record) {
-                path_ends(snapshot.lists().iter(), &categories, None)
-            } else {
-                let of_labels = engine.lists_of_basis(basis, snapshot)?;
-                path_ends(of_labels.lists().iter(), &categories, None)
-            };
-            graph.world.set_parties(sources, stops);
-        }
+        let categories = categories(&settings);
+        let (sources, stops) = if *basis == LabelBasis::from(&lists.record) {
+            path_ends(snapshot.lists().iter(), &categories, None)
+        } else {
+            let of_labels = engine.lists_of_basis(basis, snapshot)?;
+            path_ends(of_labels.lists().iter(), &categories, None)
+        };
+        graph.world.set_parties(sources, stops);
         graph.world.set_basis(exposure::Basis {
             digest: basis.digest(),
             retractions: counts.retractions,

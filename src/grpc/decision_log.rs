@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
+use record::RowNames;
+
 use super::access;
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::concurrency::ConcurrencyLimits;
@@ -53,7 +55,7 @@ impl DecisionLogService for DecisionLogs {
             let (record, ..) = log(engine)?.record(id, engine.now())?;
             let snapshot = engine.snapshot();
             Ok(v1::GetScreeningResponse {
-                record: Some(record::message(&record, snapshot.as_deref())),
+                record: Some(record::message(&record, &mut RowNames::new(snapshot.as_deref()))),
             })
         };
         with_engine(&self.engine, work).await.map(Response::new)
@@ -108,7 +110,8 @@ impl DecisionLogService for DecisionLogs {
             let snapshot = engine.snapshot();
             let found =
                 log(engine)?.records(&wanted, snapshot.as_deref(), (after, limit), engine.now())?;
-            let message = |found| record::message(found, snapshot.as_deref());
+            let mut rows = RowNames::new(snapshot.as_deref());
+            let message = |found| record::message(found, &mut rows);
             Ok(v1::QueryScreeningsResponse {
                 records: found.records.iter().map(message).collect(),
                 next_page_token: found.next.map(page::encode_token).unwrap_or_default(),
@@ -381,6 +384,7 @@ fn replay(
         }
     }
     let current = engine.snapshot();
+    let mut rows = RowNames::new(current.as_deref());
     // The rows of a snapshot stand behind its name: a graph goes on from one with fewer.
     let mut groups: Vec<_> = by_snapshot.into_iter().collect();
     groups.sort_by_key(|(snapshot, records)| {
@@ -397,7 +401,7 @@ fn replay(
             }
         };
         for (record, replay) in records.iter().zip(replays) {
-            let message = record::replayed(record, replay, current.as_deref());
+            let message = record::replayed(record, replay, &mut rows);
             if !take(message) {
                 return Ok(());
             }

@@ -19,7 +19,7 @@ pub struct RecordedCall {
 }
 
 impl RecordedCall {
-    /// A call that is answered by a snapshot at `now`. `is_past`: it asked for a past snapshot.
+    /// A call that is answered by a snapshot at `now`.
     pub fn new(
         (method, identity): (&str, &str),
         options: &ScreeningOptions,

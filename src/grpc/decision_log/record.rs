@@ -1,14 +1,45 @@
 //! A record as a message.
 
+use std::collections::HashMap;
+
 use crate::audit::RecordId;
+use crate::domain::list::{ListId, Party, Row};
 use crate::engine::EngineError;
 use crate::engine::decision_log::{CallRecord, PaymentRecord, Record, RecordError, Replay};
 use crate::grpc::{convert, v1};
-use crate::screening::snapshot::{ENGINE_VERSION, Snapshot};
-use crate::screening::{AnswerRecord, FindingRecord};
+use crate::screening::snapshot::{ENGINE_VERSION, Snapshot, SnapshotList};
+use crate::screening::{AnswerRecord, FindingRecord, ListingReference};
 
-/// The record; rows of lists are named as `snapshot` has them.
-pub fn message(record: &Record, snapshot: Option<&Snapshot>) -> v1::ScreeningRecord {
+/// The rows of the lists in force, by reference: those of a list are hashed once an answer.
+pub struct RowNames<'s> {
+    snapshot: Option<&'s Snapshot>,
+    by_reference: HashMap<ListId, HashMap<String, &'s Row>>,
+}
+
+impl<'s> RowNames<'s> {
+    pub fn new(snapshot: Option<&'s Snapshot>) -> Self {
+        Self { snapshot, by_reference: HashMap::new() }
+    }
+
+    /// The row that is referred to, and the party that it stands under; `None` where it is gone.
+    fn of(&mut self, listing: &ListingReference) -> (Option<&'s Row>, Option<&'s Party>) {
+        let list = self.snapshot.and_then(|snapshot| snapshot.list(&listing.list));
+        let Some(state) = list.map(SnapshotList::state) else { return (None, None) };
+        let rows = self
+            .by_reference
+            .entry(listing.list.clone())
+            .or_insert_with(|| state.rows.iter().map(|row| (row.key.reference(), row)).collect());
+        let row = rows.get(&listing.row).copied();
+        let party = row.and_then(|row| {
+            let at = state.parties.binary_search_by(|party| party.uid.cmp(&row.key.party_uid));
+            Some(&state.parties[at.ok()?])
+        });
+        (row, party)
+    }
+}
+
+/// The record; rows of lists are named as `rows` has them.
+pub fn message(record: &Record, rows: &mut RowNames<'_>) -> v1::ScreeningRecord {
     let Record { id, call, item, address, references, .. } = record;
     let mut message = v1::ScreeningRecord {
         record_id: id.to_string(),
@@ -28,16 +59,12 @@ pub fn message(record: &Record, snapshot: Option<&Snapshot>) -> v1::ScreeningRec
         ..v1::ScreeningRecord::default()
     };
     if let Some(answer) = &item.answer {
-        add_answer(&mut message, answer, snapshot);
+        add_answer(&mut message, answer, rows);
     }
     message
 }
 
-fn add_answer(
-    message: &mut v1::ScreeningRecord,
-    answer: &AnswerRecord,
-    snapshot: Option<&Snapshot>,
-) {
+fn add_answer(message: &mut v1::ScreeningRecord, answer: &AnswerRecord, rows: &mut RowNames<'_>) {
     let coverage = if answer.covered {
         v1::ExposureCoverage::Covered
     } else {
@@ -49,7 +76,7 @@ fn add_answer(
     message.rule_id.clone_from(&answer.rule);
     message.exposure_coverage = coverage.into();
     message.exposure_hops = answer.hops.into();
-    message.findings = answer.findings.iter().map(|found| finding(found, snapshot)).collect();
+    message.findings = answer.findings.iter().map(|found| finding(found, rows)).collect();
     message.incomplete_reasons = answer
         .reasons
         .iter()
@@ -88,24 +115,15 @@ fn status(name: &str) -> i32 {
     known.unwrap_or(v1::ScreeningStatus::Incomplete).into()
 }
 
-fn finding(found: &FindingRecord, snapshot: Option<&Snapshot>) -> v1::RecordedFinding {
-    let list = snapshot.and_then(|snapshot| snapshot.list(&found.listing.list));
-    let row = list.and_then(|list| {
-        let rows = &list.state().rows;
-        rows.iter().find(|row| row.key.reference() == found.listing.row)
-    });
-    let party = row.zip(list).and_then(|(row, list)| {
-        let parties = &list.state().parties;
-        let at = parties.binary_search_by(|party| party.uid.cmp(&row.key.party_uid)).ok()?;
-        Some(parties[at].name.clone())
-    });
+fn finding(found: &FindingRecord, rows: &mut RowNames<'_>) -> v1::RecordedFinding {
+    let (row, party) = rows.of(&found.listing);
     let kind = v1::FindingKind::from_str_name(&format!("FINDING_KIND_{}", found.kind));
     v1::RecordedFinding {
         kind: kind.unwrap_or_default().into(),
         list_id: found.listing.list.to_string(),
         row: found.listing.row.clone(),
         listed_address: row.map(|row| row.key.address.clone()).unwrap_or_default(),
-        party: party.unwrap_or_default(),
+        party: party.map(|party| party.name.clone()).unwrap_or_default(),
         score: found.score.into(),
         decision: decision(&found.decision),
         rule_id: found.rule.clone(),
@@ -136,10 +154,10 @@ fn payment_of(payment: &PaymentRecord, record: &Record) -> v1::RecordedPayment {
 pub fn replayed(
     record: &Record,
     replay: Result<Replay, EngineError>,
-    snapshot: Option<&Snapshot>,
+    rows: &mut RowNames<'_>,
 ) -> v1::ReplayedScreening {
     let mut message_of = v1::ReplayedScreening {
-        record: Some(message(record, snapshot)),
+        record: Some(message(record, rows)),
         replayed_by: ENGINE_VERSION.to_owned(),
         ..v1::ReplayedScreening::default()
     };
