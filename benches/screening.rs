@@ -9,7 +9,8 @@
 //! `cargo bench --bench screening`; with `-- --quick` a smoke run without gates; with `-- --labelled`
 //! only the store in which ten million addresses have an exposure; with `-- --secured` all servers
 //! with TLS, and ours with identities, metrics and limits besides; with `-- --gate` only the
-//! instructions of a clean call against the committed figures, which `--update` writes anew.
+//! instructions of a clean call against the committed figures, which `--update` writes anew; with
+//! `-- --recorded` only what the decision log costs.
 
 #[path = "screening/addresses.rs"]
 mod addresses;
@@ -23,6 +24,8 @@ mod counter;
 mod gate;
 #[path = "screening/labelled.rs"]
 mod labelled;
+#[path = "screening/recorded.rs"]
+mod recorded;
 #[path = "screening/report.rs"]
 mod report;
 #[path = "exposure/rmat.rs"]
@@ -117,6 +120,11 @@ fn main() {
             runtime.expect("a runtime").block_on(gate::run(folder.path(), has("--update")));
         drop(folder);
         std::process::exit(i32::from(!is_within));
+    }
+    if has("--recorded") {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let gates = runtime.expect("a runtime").block_on(recorded::run(folder.path(), size));
+        return gates.into_iter().for_each(|(gate, what, figure)| gate.print(&what, figure));
     }
     runtime.expect("a runtime").block_on(bench(size, has("--secured")));
 }

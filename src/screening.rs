@@ -34,7 +34,7 @@ use matching::{AskedAddress, MatchContext};
 pub use record::{AnswerRecord, ExposureRecord, FindingRecord, ListingReference, ReasonRecord};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
-pub use ties::{Search, Searched, packed_keys};
+pub use ties::{Search, Searched};
 use unvalued::UnvaluedDealings;
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding, Reading, reading};

@@ -30,6 +30,7 @@ mod encoding;
 mod encoding_error;
 mod evm;
 mod forms;
+mod keys;
 mod monero;
 mod mweb;
 pub mod reading;
@@ -48,6 +49,8 @@ use std::borrow::Cow;
 
 use super::chain::{self, Chain};
 use super::key_id::KeyId;
+use super::packed_key::PackedKey;
+use keys::Keys;
 
 pub use encoding::Encoding;
 pub use encoding_error::EncodingError;
@@ -79,14 +82,6 @@ pub struct Address<'a> {
     written_chain: Option<Chain>,
     tag: Option<u32>,
     payment_id: Option<[u8; 8]>,
-}
-
-/// The key ids of an address: nearly always one, which then needs no heap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Keys {
-    None,
-    One(KeyId),
-    Many(Vec<KeyId>),
 }
 
 /// Why an input is not an address.
@@ -204,11 +199,13 @@ impl<'a> Address<'a> {
     /// one per receiver, a Cosmos-style account with either kind of key has two. An all-zero key
     /// yields none, because it matches nothing.
     pub fn key_ids(&self) -> &[KeyId] {
-        match &self.keys {
-            Keys::None => &[],
-            Keys::One(key) => std::slice::from_ref(key),
-            Keys::Many(keys) => keys,
-        }
+        self.keys.ids()
+    }
+
+    /// Returns the keys by which transfers know the address, one for each key id.
+    #[inline]
+    pub fn packed_keys(&self) -> impl Iterator<Item = PackedKey> {
+        self.keys.packed()
     }
 
     /// Returns the key ids under which a listing of the address is indexed: its own and those of
@@ -222,7 +219,7 @@ impl<'a> Address<'a> {
     /// Returns the script hashes of the nested segwit outputs that its owner also controls. A
     /// screened key is looked up under them too: a list may name the nested `3...` address only.
     pub fn nested_key_ids(&self) -> Vec<KeyId> {
-        self.key_ids().iter().filter_map(KeyId::nested).collect()
+        self.keys.nested()
     }
 
     /// Returns the same key written for other encodings and chains, for display. Each form parses
@@ -267,7 +264,7 @@ impl<'a> Address<'a> {
             encoding,
             checksum,
             chains: Cow::Borrowed(chains),
-            keys: if key.is_null() { Keys::None } else { Keys::One(key) },
+            keys: Keys::one(key),
             written_chain: None,
             tag: None,
             payment_id: None,
@@ -275,15 +272,7 @@ impl<'a> Address<'a> {
     }
 
     fn with_keys(mut self, keys: Vec<KeyId>) -> Self {
-        let mut keys: Vec<KeyId> = keys.into_iter().filter(|key| !key.is_null()).collect();
-        self.keys = match (keys.pop(), keys.is_empty()) {
-            (None, _) => Keys::None,
-            (Some(key), true) => Keys::One(key),
-            (Some(key), false) => {
-                keys.push(key);
-                Keys::Many(keys)
-            }
-        };
+        self.keys = Keys::several(keys);
         self
     }
 

@@ -115,6 +115,10 @@ impl KeyId {
     /// script cannot be spent at all, so it never matches wrongly. P2TR outputs (BIP-341) and EVM
     /// accounts have no nested output.
     pub fn nested(&self) -> Option<Self> {
+        self.nested_hash().map(Self::ScriptHash)
+    }
+
+    pub(super) fn nested_hash(&self) -> Option<[u8; 20]> {
         let program = match self {
             Self::PublicKeyHash(hash) => hash.as_slice(),
             Self::WitnessProgram { version: 0, program } => program.as_bytes(),
@@ -132,7 +136,7 @@ impl KeyId {
         };
         let length = u8::try_from(program.len()).ok()?;
         let script = Sha256::new().chain_update([0, length]).chain_update(program);
-        Some(Self::ScriptHash(Ripemd160::digest(script.finalize()).into()))
+        Some(Ripemd160::digest(script.finalize()).into())
     }
 
     fn tag(&self) -> &'static str {

@@ -11,7 +11,6 @@ use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Position, Transfer, TxId};
 use crate::exposure::{ClusterPage, ClusterQuery, Join};
-use crate::screening::packed_keys;
 use crate::screening::snapshot::Snapshot;
 
 /// How many transactions are in memory at once: one has up to 100,000 inputs, of which two are shown.
@@ -73,7 +72,7 @@ impl Engine {
     /// A page of the cluster of an address. Blocks.
     pub fn cluster(&self, query: &MembersQuery) -> Result<MembersPage, EngineError> {
         let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
-        let asked = packed_keys(&address);
+        let asked: Vec<_> = address.packed_keys().collect();
         // Release the graph before reading the store.
         let (cluster, snapshot) = {
             let world = self.graph()?;

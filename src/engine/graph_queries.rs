@@ -24,7 +24,7 @@ use crate::exposure::{
     UnvaluedSearch, World,
 };
 use crate::screening::coverage::moment;
-use crate::screening::{Scope, Screening, Searched, packed_keys};
+use crate::screening::{Scope, Screening, Searched};
 
 /// The most transfers of an address that its evidence sums.
 const MOST_SUMMED: usize = 20_000;
@@ -96,7 +96,8 @@ impl Engine {
         let evidence = evidence.collect();
         let joins = screening.findings.iter().map(|finding| {
             let (joined, address) = (finding.joined?, screening.address_of(finding)?);
-            Some(joins.as_ref()?.chain(&packed_keys(address), &joined.with))
+            let keys: Vec<_> = address.packed_keys().collect();
+            Some(joins.as_ref()?.chain(&keys, &joined.with))
         });
         let joins = joins.collect();
         Ok(EvidencedScreening { screening, evidence, joins })
@@ -320,7 +321,7 @@ impl Engine {
         query: &CounterpartyQuery,
     ) -> Result<CounterpartyPage, EngineError> {
         let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
-        let keys = packed_keys(&address);
+        let keys: Vec<_> = address.packed_keys().collect();
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
         let received = query.direction.map(|direction| direction == Direction::ReceivedFrom);

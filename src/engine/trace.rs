@@ -12,7 +12,6 @@ use crate::domain::address::Reading;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Movement;
 use crate::exposure::{CommonInput, PathQuery, Source};
-use crate::screening::packed_keys;
 
 impl Engine {
     /// Finds the paths between an address and listed ones. Blocks.
@@ -45,7 +44,8 @@ impl Engine {
             sources: None,
             budget: BUDGET,
         };
-        let (keys, until) = (packed_keys(&address), paths.window.1);
+        let keys: Vec<_> = address.packed_keys().collect();
+        let until = paths.window.1;
         let found = world.paths(&keys, &paths);
         if let Some(error) = failed.take() {
             return Err(error);

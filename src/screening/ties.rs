@@ -64,7 +64,7 @@ impl<'s> Scope<'s> {
             self.match_searched(at, search, found)
         } else {
             let mut gathered = Gathered::default();
-            for key in address.key_ids().iter().map(PackedKey::from) {
+            for key in address.packed_keys() {
                 self.match_labelled(labels, key, at.first, &mut gathered, found);
             }
             self.match_joined(at, &gathered.joined, found);
@@ -108,7 +108,7 @@ impl<'s> Scope<'s> {
         search: Option<&Search<'_>>,
         found: &mut Matches<'s>,
     ) -> Vec<UnvaluedDealings<'s>> {
-        let keys = packed_keys(at.address);
+        let keys: Vec<PackedKey> = at.address.packed_keys().collect();
         let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
         for label in searched.found {
             if let (Some(listing), Some(&key)) =
@@ -126,9 +126,4 @@ impl<'s> Scope<'s> {
         found.incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
         unvalued
     }
-}
-
-/// The keys by which transfers know an address.
-pub fn packed_keys(address: &Address<'_>) -> Vec<PackedKey> {
-    address.key_ids().iter().map(PackedKey::from).collect()
 }

@@ -1,14 +1,15 @@
 //! The decision log, as its users have it: records of every way to ask, found, proved, verified,
 //! redacted and replayed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::dice::Dice;
 use crate::support::needs::{Need, tool};
 use crate::support::place::{FAR, LISTED, NEAR, Place, transfers};
-use crate::support::program::check;
+use crate::support::program::{Running, check};
 
 /// Verifies a proof with the script of docs/audit.md and the log's public key alone.
 fn verify_offline(place: &Place, proof: &Value, key: &str) -> Option<(i32, String)> {
@@ -117,43 +118,49 @@ fn off_is_said() {
     assert!(!place.data().join("decision-log").exists());
 }
 
-/// A server that is killed has every record of an answer that it gave.
+/// A server that is killed has every record of an answer that it gave. LAZARETTO_KILLS: how many times
+/// (6); in both durabilities, in turn.
 #[test]
 fn a_killed_server_has_the_record_of_each_answer() {
     let place = Place::new();
-    for round in 0..5 {
-        let (server, url) = place.serve_at();
-        let mut asking = place.command(&["screen", "--input", "-", "--server", &url]);
-        asking.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut asking = asking.spawn().unwrap();
-        let mut input = asking.stdin.take().unwrap();
-        let feeding = std::thread::spawn(move || {
-            use std::io::Write;
-            writeln!(input, "address").unwrap();
-            // Ends where the server does.
-            for number in 0..200_000u32 {
-                if writeln!(input, "0x{number:040x}").is_err() {
-                    break;
-                }
-            }
-        });
-        let mut lines = BufReader::new(asking.stdout.take().unwrap()).lines();
-        let mut records = Vec::new();
-        // The headings, then the rows, whose last column is the record.
-        for line in lines.by_ref().skip(1).take(3_000 + 1_700 * round) {
-            let line = line.unwrap();
-            records.push(line.rsplit(',').next().unwrap().to_owned());
+    let kills = std::env::var("LAZARETTO_KILLS").map_or(6, |text| text.parse::<u64>().unwrap());
+    let mut dice = Dice(kills);
+    for round in 0..kills {
+        let durability = ["interval", "fsync"][(round % 2) as usize];
+        let durability = format!("decision_log.durability={durability}");
+        let (server, url) = place.serve_with(&["--set", &durability]);
+        let rows = 100 + dice.below(4_000) as usize;
+        let records = records_until_killed(&place, server, &url, rows);
+        if round % 50 == 0 || round + 1 == kills {
+            check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
         }
-        assert!(records.len() >= 3_000, "{}", records.len());
-        drop(server);
-        asking.kill().unwrap();
-        asking.wait().unwrap();
-        feeding.join().unwrap();
-        check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
-        for record in records.iter().rev().step_by(997) {
+        for record in [&records[dice.below(rows as u64) as usize], &records[rows - 1]] {
             check(&place.says(&["log", "get", record]), 0, &["ALLOW"]);
         }
     }
+}
+
+/// Has a server answer a batch that does not end, and kills it after so many rows. Returns their records.
+fn records_until_killed(place: &Place, server: Running, url: &str, rows: usize) -> Vec<String> {
+    let mut asking = place.command(&["screen", "--input", "-", "--server", url]);
+    asking.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut asking = asking.spawn().unwrap();
+    let mut input = asking.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || {
+        writeln!(input, "address").unwrap();
+        // Ends where the server does.
+        (0..200_000u32).take_while(|number| writeln!(input, "0x{number:040x}").is_ok()).count()
+    });
+    // The headings, then the rows, whose last column is the record.
+    let lines = BufReader::new(asking.stdout.take().unwrap()).lines().skip(1).take(rows);
+    let records: Vec<String> =
+        lines.map(|line| line.unwrap().rsplit(',').next().unwrap().to_owned()).collect();
+    assert_eq!(records.len(), rows);
+    drop(server);
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    feeding.join().unwrap();
+    records
 }
 
 /// What is written into a file that nobody finds again is no record.

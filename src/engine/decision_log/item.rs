@@ -13,7 +13,7 @@ use crate::domain::address::{Encoding, MAX_ADDRESS, Reading};
 use crate::domain::chain::MAX_CHAIN;
 use crate::domain::packed_key::PackedKey;
 use crate::screening::policy::Decision;
-use crate::screening::{AnswerRecord, Screening, packed_keys};
+use crate::screening::{AnswerRecord, Screening};
 
 /// An answer as it is hashed and kept, beside the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl Fingerprints {
         let mut found = Vec::new();
         let mut is_by_chain = false;
         for understood in screening.address.iter().chain(&screening.other_addresses) {
-            found.extend(packed_keys(understood).iter().map(fingerprint));
+            found.extend(understood.packed_keys().map(|key| fingerprint(&key)));
             is_by_chain |= matches!(understood.encoding(), Encoding::Verbatim | Encoding::Solana);
         }
         // Without its chain the text may be no address: then it is looked up as it is.
@@ -231,7 +231,7 @@ pub fn fingerprints(address: &str, found: &mut Vec<u64>) {
     let before = found.len();
     let reading = Reading::from_query(address, None);
     for address in reading.addresses() {
-        found.extend(packed_keys(address).iter().map(fingerprint));
+        found.extend(address.packed_keys().map(|key| fingerprint(&key)));
     }
     if found.len() == before {
         found.push(fingerprint_of_text(address));

@@ -162,7 +162,7 @@ proptest! {
         found.sort();
         let mut expected = model(&lists, question);
         let Ok(address) = Address::parse(question, None) else { return Ok(()) };
-        let keys = packed_keys(&address);
+        let keys: Vec<_> = address.packed_keys().collect();
         let own: Vec<_> =
             sources.iter().filter(|of| keys.contains(&of.key)).map(|of| of.kind).collect();
         let (more, cut) = joined_model(&joined, &own);

@@ -109,7 +109,13 @@ impl Place {
 
     /// The same, and its URL.
     pub fn serve_at(&self) -> (Running, String) {
-        let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
+        self.serve_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn serve_with(&self, arguments: &[&str]) -> (Running, String) {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut server = Running::start(self.command(&arguments));
         let line = server.wait_for("listening url=");
         let url = line.split("url=").nth(1).unwrap().split_whitespace().next().unwrap();
         (server, url.to_owned())
