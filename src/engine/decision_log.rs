@@ -21,7 +21,9 @@ use tokio::sync::watch;
 pub use call::{CallRecord, ComparedPolicies, OfficerEvent};
 pub use idempotency::{ClaimError, KeyClaim, KnownAnswer};
 pub use item::{
-    ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, TraceRecord, QueriedAddress, RecordClass, RecordedItem, References, fingerprints};
+    ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, QueriedAddress, RecordClass,
+    RecordedItem, References, TraceRecord, fingerprints,
+};
 pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
 pub use records::{Record, RecordError, RecordPage, RecordQuery, check_classes};
 pub use replay::{FieldDifference, Replay, Replayer};

@@ -184,10 +184,7 @@ impl Comparison<'_> {
     }
 }
 
-fn compare(
-    engine: &Engine,
-    request: v1::ComparePoliciesRequest,
-) -> Result<Compared, Refusal> {
+fn compare(engine: &Engine, request: v1::ComparePoliciesRequest) -> Result<Compared, Refusal> {
     let v1::ComparePoliciesRequest { baseline: old, candidate: new, queries, options } = request;
     let count = match queries.len() {
         1..=MAX_QUERIES => Ok(()),

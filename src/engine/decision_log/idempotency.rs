@@ -101,8 +101,11 @@ impl Turn {
         content: [u8; 32],
     ) -> Result<(Self, Arc<tokio::sync::Mutex<()>>), ClaimError> {
         let mut known = answers.0.lock().recover();
-        let claim =
-            known.claims.entry(key).or_insert_with(|| Claim { content, calls: 0, turn: Arc::default() });
+        let claim = known.claims.entry(key).or_insert_with(|| Claim {
+            content,
+            calls: 0,
+            turn: Arc::default(),
+        });
         if claim.content != content {
             return Err(ClaimError::OtherContent);
         }
@@ -167,7 +170,9 @@ impl KnownAnswers {
         let indices = reader.first_from(from)?..u64::MAX;
         for leaf in reader.leaves(Query { indices, from: Some(from), ..Query::default() }) {
             let leaf = leaf?;
-            let Ok(call) = serde_json::from_slice::<CallRecord<'_>>(&leaf.context) else { continue };
+            let Ok(call) = serde_json::from_slice::<CallRecord<'_>>(&leaf.context) else {
+                continue;
+            };
             let digest = |hex: &str| {
                 let bytes = HEXLOWER.decode(hex.as_bytes()).ok()?;
                 <[u8; 32]>::try_from(bytes).ok()
@@ -305,5 +310,107 @@ impl DecisionLog {
             }
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::config::DecisionLogSettings;
+
+    const NOW: &str = "2025-11-20T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn log(directory: &Path) -> DecisionLog {
+        let settings = DecisionLogSettings::default();
+        DecisionLog::new(&settings, directory, Arc::new(now)).unwrap().unwrap()
+    }
+
+    fn answer(content: [u8; 32]) -> KnownAnswer {
+        let record = "1f3a9c0b-1.0".parse().unwrap();
+        KnownAnswer { content, record, snapshot: "s".to_owned(), at: now(), evaluated_at: now() }
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn taken<T: std::fmt::Debug>(polled: Poll<Result<T, ClaimError>>) -> T {
+        match polled {
+            Poll::Ready(claimed) => claimed.unwrap(),
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_call_waits_for_another_under_its_key_and_repeats_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        assert_eq!(first.known, None);
+        let mut second = pin!(log.claim(key, content, now));
+        assert!(poll(second.as_mut()).is_pending());
+        // Other content is refused, other keys go on.
+        let mut other = pin!(log.claim(key, [3; 32], now));
+        assert!(matches!(poll(other.as_mut()), Poll::Ready(Err(ClaimError::OtherContent))));
+        let mut apart = pin!(log.claim([4; 32], [3; 32], now));
+        drop(taken(poll(apart.as_mut())));
+
+        first.remember(answer(content));
+        assert!(poll(second.as_mut()).is_pending());
+        drop(first);
+        let second = taken(poll(second.as_mut()));
+        assert_eq!(second.known, Some(answer(content)));
+        drop(second);
+        assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_fails_or_is_cancelled_lets_the_next_go_on_as_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        let mut cancelled = Box::pin(log.claim(key, content, now));
+        assert!(poll(cancelled.as_mut()).is_pending());
+        let mut third = pin!(log.claim(key, content, now));
+        assert!(poll(third.as_mut()).is_pending());
+        drop(cancelled);
+        first.remember(answer(content));
+        first.forget();
+        drop(first);
+        let third = taken(poll(third.as_mut()));
+        assert_eq!(third.known, None);
+        drop(third);
+        // Nothing holds the content of a call that failed.
+        let mut other = pin!(log.claim(key, [3; 32], now));
+        drop(taken(poll(other.as_mut())));
+        assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn only_so_many_calls_wait_under_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        let mut waiting: Vec<_> =
+            (0..MAX_WAITING).map(|_| Box::pin(log.claim(key, content, now))).collect();
+        assert!(waiting.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+        let mut more = pin!(log.claim(key, content, now));
+        assert!(matches!(poll(more.as_mut()), Poll::Ready(Err(ClaimError::TooManyWaiting))));
+        drop((first, waiting));
+        assert!(log.known.0.lock().recover().claims.is_empty());
     }
 }

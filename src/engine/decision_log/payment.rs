@@ -145,12 +145,8 @@ impl PaymentItemRecord {
         let customer = PaymentSide::of_customer(payment.direction.into());
         let of_side = |side: PaymentSide, count: usize| {
             (0..count).map(move |place| {
-                let mut item = Self {
-                    side,
-                    index: place as u32,
-                    exposures: Vec::new(),
-                    unvalued: Vec::new(),
-                };
+                let mut item =
+                    Self { side, index: place as u32, exposures: Vec::new(), unvalued: Vec::new() };
                 if side == customer {
                     let found = projection.found.iter().filter(|(of, _)| *of == place);
                     item.exposures.extend(found.map(|(_, it)| ProspectRecord::new(it, policy)));
@@ -176,8 +172,11 @@ impl Record {
         let place = u64::from(before) + u64::from(item.index);
         let per_leaf = ITEMS_PER_LEAF as u64;
         let index = self.id.index.checked_sub(place / per_leaf)?;
-        (place % per_leaf == u64::from(self.id.item))
-            .then_some(RecordId { index, item: 0, ..self.id })
+        (place % per_leaf == u64::from(self.id.item)).then_some(RecordId {
+            index,
+            item: 0,
+            ..self.id
+        })
     }
 }
 

@@ -6,8 +6,8 @@ use crate::audit::RecordId;
 use crate::domain::list::{ListId, Party, Row};
 use crate::engine::EngineError;
 use crate::engine::decision_log::{
-    CallRecord, ComparisonRecord, FieldDifference, OutcomeRecord, PaymentRecord, PaymentSide, Record,
-    RecordError, Replay, TraceRecord,
+    CallRecord, ComparisonRecord, FieldDifference, OutcomeRecord, PaymentRecord, PaymentSide,
+    Record, RecordError, Replay, TraceRecord,
 };
 use crate::exposure::Direction;
 use crate::grpc::{convert, v1};

@@ -39,7 +39,13 @@ struct StreamContext {
 
 impl Session {
     pub(super) fn new(service: Screenings, identity: Arc<str>) -> Self {
-        Self { service, identity, options: Ok(ScreeningOptions::default()), sent: None, context: None }
+        Self {
+            service,
+            identity,
+            options: Ok(ScreeningOptions::default()),
+            sent: None,
+            context: None,
+        }
     }
 
     fn prepare(
@@ -77,7 +83,11 @@ impl Session {
                 PreparedAnswer::Ready(Box::new(unanswered.into()))
             }
         };
-        Ok(Prepared { message, answer, recording: context.map(|context| Recording { context, now }) })
+        Ok(Prepared {
+            message,
+            answer,
+            recording: context.map(|context| Recording { context, now }),
+        })
     }
 
     /// What is recorded beside the items that a snapshot answers; `None` where no log is kept.

@@ -65,8 +65,7 @@ impl Screenings {
         let keyed = KeyedCall::claim(&self.engine, key, request).await?;
         let query = request.query.as_ref();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let options =
-            ScreeningOptions::check_past(request.options.as_ref(), Some(&self.engine));
+        let options = ScreeningOptions::check_past(request.options.as_ref(), Some(&self.engine));
         let options = match (query, options) {
             (Ok(_), Ok(options)) => options,
             (Err(refusal), Ok(_)) => return Err(refusal.into()),
@@ -101,7 +100,8 @@ impl Screenings {
             }
         };
         if let (Some(known), Some(again)) = (known, again)
-            && let Some(then) = self.address_again(known, again, &options, moment, &answered).await?
+            && let Some(then) =
+                self.address_again(known, again, &options, moment, &answered).await?
         {
             return Ok(v1::ScreenAddressResponse {
                 screening: Some(then.screening),

@@ -65,8 +65,10 @@ pub(super) fn replay(
 /// The payment as it was asked.
 fn payment_of(recorded: &PaymentRecord, records: &[Record]) -> Result<Payment, String> {
     let chain: Chain = recorded.chain.parse().map_err(|_| not_understood("chain"))?;
-    let asset = AssetTable::asset(&recorded.asset, &chain).ok_or_else(|| not_understood("asset"))?;
-    let amount: Amount = Amount::from_str_radix(&recorded.amount, 10).map_err(|_| not_understood("amount"))?;
+    let asset =
+        AssetTable::asset(&recorded.asset, &chain).ok_or_else(|| not_understood("asset"))?;
+    let amount: Amount =
+        Amount::from_str_radix(&recorded.amount, 10).map_err(|_| not_understood("amount"))?;
     let addresses: Result<Vec<String>, String> = records.iter().map(address).collect();
     let mut sources = addresses?;
     let destinations = sources.split_off(sources.len().min(recorded.sources as usize));
