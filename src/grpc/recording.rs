@@ -77,14 +77,14 @@ impl<'c> RecordedCall<'c> {
     pub async fn record_keyed(
         mut self,
         engine: &Engine,
-        mut items: Vec<RecordedItem<'static>>,
+        items: &mut [RecordedItem<'_>],
         keyed: Option<&KeyedCall>,
     ) -> Result<String, Refusal> {
-        let Some(keyed) = keyed else { return self.record(engine, &items).await };
+        let Some(keyed) = keyed else { return self.record(engine, items).await };
         keyed.add_to(&mut self.call);
-        keyed.add_content(&mut items);
+        keyed.add_content(items);
         let at = self.time(engine);
-        let recorded = self.append(engine, at, &items)?;
+        let recorded = self.append(engine, at, items)?;
         if let Some(recorded) = &recorded {
             keyed.remember(recorded.first, &self.call, at);
         }

@@ -139,8 +139,11 @@ fn answer_chunk(
         let is_recorded = record.is_some();
         let answer = match plain.filter(|_| cache.has_room()) {
             Some((plain, _)) => {
-                let at = cache.insert((plain, chain_text), row, &row_settings.form, record.clone());
-                RowAnswer::Clear(at)
+                let mut rest = Vec::new();
+                row_settings.form.rest(&row, &mut rest);
+                let (chain, record) = (chain_text.to_owned(), record.clone());
+                cache.0.push(CachedAnswer { plain, chain, row, rest, record, times: 1 });
+                RowAnswer::Clear(cache.0.len() - 1)
             }
             None => RowAnswer::Row(Box::new(row)),
         };
@@ -263,19 +266,6 @@ impl AnswerCache {
 
     fn has_room(&self) -> bool {
         self.0.len() < MAX_CACHED
-    }
-
-    fn insert(
-        &mut self,
-        (plain, chain): (ClearAnswer, &str),
-        row: ResultRow,
-        form: &RowForm,
-        record: Option<RecordedItem<'static>>,
-    ) -> usize {
-        let mut rest = Vec::new();
-        form.rest(&row, &mut rest);
-        self.0.push(CachedAnswer { plain, chain: chain.to_owned(), row, rest, record, times: 1 });
-        self.0.len() - 1
     }
 }
 

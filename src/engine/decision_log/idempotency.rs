@@ -321,6 +321,7 @@ mod tests {
 
     use super::*;
     use crate::config::DecisionLogSettings;
+    use crate::engine::decision_log::QueriedAddress;
 
     const NOW: &str = "2025-11-20T12:00:00Z";
 
@@ -412,5 +413,25 @@ mod tests {
         assert!(matches!(poll(more.as_mut()), Poll::Ready(Err(ClaimError::TooManyWaiting))));
         drop((first, waiting));
         assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn recorded_answers_are_those_that_were_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let items = |why: &str| -> Vec<RecordedItem<'static>> {
+            let query = QueriedAddress { address: "a", chain: "" };
+            let one = |n: u32| if n == 17 { why.to_owned() } else { n.to_string() };
+            let item = |n| RecordedItem::refused(&one(n), query, &References::default());
+            (0..20).map(item).collect()
+        };
+        let context = CallRecord::default().to_json();
+        let recorded = log.append(&context, now(), &items("same")).unwrap();
+        let first = log.finish_blocking(recorded).unwrap().unwrap().first;
+        let is_recorded =
+            |items: &[RecordedItem<'_>]| log.is_recorded(first, items, None, now()).unwrap();
+        assert!(is_recorded(&items("same")));
+        assert!(!is_recorded(&items("other")));
+        assert!(!is_recorded(&items("same")[..19]));
     }
 }

@@ -110,8 +110,8 @@ impl Screenings {
                 repeats_record_id: String::new(),
             });
         }
-        let Answered { screening, summary, record } = answered;
-        let records = record.into_iter().collect();
+        let Answered { screening, summary, mut record } = answered;
+        let records = record.as_mut_slice();
         let record_id = call.record_keyed(&self.engine, records, keyed.as_ref()).await?;
         telemetry::record_decision(summary.decision.as_str());
         Ok(v1::ScreenAddressResponse {
@@ -164,12 +164,19 @@ impl Screenings {
             let snapshot = is_snapshot_wanted.then(|| self.message(&then.snapshot, now));
             return Ok(v1::ScreenPaymentResponse { snapshot, record_id, ..then.response });
         }
-        let AnsweredPayment { response, snapshot, decision, summaries, options, recorded, records } =
-            answered;
+        let AnsweredPayment {
+            response,
+            snapshot,
+            decision,
+            summaries,
+            options,
+            recorded,
+            mut records,
+        } = answered;
         summaries.into_iter().for_each(|summary| self.count(summary));
         let call = RecordedCall::new(origin, &options, snapshot.id(), now);
         let call = call.with(|call| call.payment = Some(recorded));
-        let record_id = call.record_keyed(&self.engine, records, keyed.as_ref()).await?;
+        let record_id = call.record_keyed(&self.engine, &mut records, keyed.as_ref()).await?;
         telemetry::record_decision(decision.as_str());
         Ok(v1::ScreenPaymentResponse {
             snapshot: is_snapshot_wanted.then(|| self.message(&snapshot, now)),
