@@ -22,6 +22,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListId, ListKind, RowKey};
@@ -143,7 +145,8 @@ pub enum StopReason {
 }
 
 /// Which way funds went, seen from the key asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Direction {
     /// Funds came from a listed key.
     ReceivedFrom,
@@ -157,7 +160,20 @@ impl Direction {
 
 /// Whether funds moved at the listed key before it was listed. Orders by gravity: what is not known
 /// may have been after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Timing {
     /// When it was surely listed.
@@ -169,7 +185,9 @@ pub enum Timing {
 }
 
 /// What a key's direct dealings with sources of one kind come to, in one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Direct {
     /// The largest share, over assets, of all but dust that the key received (or sent) that came
     /// from (or went to) sources of the kind, in basis points, at most 10,000; `None` where the amount of

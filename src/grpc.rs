@@ -20,6 +20,7 @@ mod page;
 mod payment;
 mod policy;
 mod recording;
+mod refused_call;
 mod request;
 pub mod screener;
 mod screening;

@@ -31,7 +31,10 @@ pub use finding_kind::{FindingKind, ListingState, standing};
 pub use incomplete::{Incomplete, IncompleteCode, ListAge, NotKept, ReasonSubject};
 pub use matching::Finding;
 use matching::{AskedAddress, MatchContext};
-pub use record::{AnswerRecord, ExposureRecord, FindingRecord, ListingReference, ReasonRecord};
+pub use record::{
+    AnswerRecord, ExposureRecord, FindingRecord, ListingReference, ProspectRecord, ReasonRecord,
+    RecordedStatus, UnvaluedProspectRecord, UnvaluedRecord,
+};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
 pub use ties::{Search, Searched};

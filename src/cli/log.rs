@@ -319,6 +319,7 @@ async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> R
         record_ids.extend(found.into_iter().map(|record| record.record_id));
     }
     let (mut equal, mut different, mut not_replayed) = (0u64, 0u64, 0u64);
+    let mut payments_not_replayed = 0u64;
     for record_ids in record_ids.chunks(REPLAYED_AT_ONCE) {
         let request = v1::BatchReplayScreeningsRequest { record_ids: record_ids.to_vec() };
         let mut replays = answer(client.decision_log.batch_replay_screenings(request).await)?;
@@ -329,14 +330,19 @@ async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> R
                 (false, true) => different += 1,
                 (false, false) => not_replayed += 1,
             }
-            if !replayed.equal {
+            let is_payment_missing = !replayed.payment_not_replayed.is_empty();
+            payments_not_replayed += u64::from(is_payment_missing);
+            if !replayed.equal || is_payment_missing {
                 output::write(render::log::replayed(&replayed).as_bytes())?;
             }
         }
     }
-    let counts = format!("{equal} equal, {different} different, {not_replayed} not replayed\n");
-    output::write(counts.as_bytes())?;
-    Ok(if different + not_replayed == 0 { 0 } else { DIFFERS })
+    let mut counts = format!("{equal} equal, {different} different, {not_replayed} not replayed");
+    if payments_not_replayed > 0 {
+        counts += &format!("; without their payments {payments_not_replayed}");
+    }
+    output::write(format!("{counts}\n").as_bytes())?;
+    Ok(if different + not_replayed + payments_not_replayed == 0 { 0 } else { DIFFERS })
 }
 
 /// Verifies every log of a directory.

@@ -3,6 +3,7 @@
 mod call;
 mod idempotency;
 mod item;
+mod payment;
 mod records;
 mod replay;
 mod retention;
@@ -17,11 +18,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-pub use call::{CallRecord, OfficerEvent, PaymentRecord};
-pub use idempotency::KnownAnswer;
-pub use item::{Fingerprints, ItemRecord, RecordClass, RecordedItem, References, fingerprints};
+pub use call::{CallRecord, ComparedPolicies, OfficerEvent};
+pub use idempotency::{ClaimError, KeyClaim, KnownAnswer};
+pub use item::{
+    ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, QueriedAddress, RecordClass,
+    RecordedItem, References, TraceRecord, fingerprints,
+};
+pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
 pub use records::{Record, RecordError, RecordPage, RecordQuery, check_classes};
-pub use replay::{Replay, Replayer};
+pub use replay::{FieldDifference, Replay, Replayer};
 
 use idempotency::KnownAnswers;
 use witness::Witness;
@@ -49,7 +54,7 @@ pub struct DecisionLog {
     unrecorded: AtomicU64,
     customer_key: Option<Vec<u8>>,
     /// Answers by idempotency key.
-    known: KnownAnswers,
+    known: Arc<KnownAnswers>,
     /// What keys and requests are hashed under.
     secret: OnceLock<ring::hmac::Key>,
     /// Takes checkpoints; `None` where nobody is named.
@@ -84,6 +89,18 @@ pub struct Recorded {
     items: usize,
 }
 
+/// Records that are appended, in an open log.
+struct PendingRecords<'l> {
+    recorded: Recorded,
+    log: &'l Log,
+}
+
+impl PendingRecords<'_> {
+    fn end(&self) -> u64 {
+        self.recorded.leaves.end
+    }
+}
+
 impl DecisionLog {
     /// `None` where the configuration keeps no log.
     pub fn new(
@@ -105,7 +122,7 @@ impl DecisionLog {
             clock,
             checkpoint_at: Arc::default(),
             unrecorded: AtomicU64::new(0),
-            known: KnownAnswers::default(),
+            known: Arc::default(),
             secret: OnceLock::new(),
             witness: Witness::start(settings)?.map(Arc::new),
         }))
@@ -202,17 +219,16 @@ impl DecisionLog {
         self.settings.on_failure == OnLogFailure::Refuse && self.status().is_failed
     }
 
-    /// Records the answers of a call; they may leave once [`DecisionLog::finish`] returns. `None`
-    /// where they cannot be recorded and may leave all the same.
+    /// Records the answers of a call, whose context is [`CallRecord::to_json`]; they may leave once
+    /// [`DecisionLog::finish`] returns. `None` where they cannot be recorded and may leave all the same.
     pub fn append(
         &self,
-        call: &CallRecord,
+        context: &[u8],
         now: Timestamp,
         items: &[RecordedItem<'_>],
     ) -> Result<Option<Recorded>, AuditError> {
-        let context = serde_json::to_vec(call).expect("a call is text, numbers and lists");
         let new: Vec<NewItem<'_>> = items.iter().map(RecordedItem::as_new).collect();
-        let batch = NewLeaf { time: now, context: &context, items: &new };
+        let batch = NewLeaf { time: now, context, items: &new };
         let appended = self.log(now).and_then(|log| {
             let leaves = log.append_batch(&batch)?;
             Ok(Recorded { first: log.record_id(leaves.start, 0), leaves, items: items.len() })
@@ -222,19 +238,54 @@ impl DecisionLog {
 
     /// Waits until the records are as durable as the configuration asks for.
     pub async fn finish(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, AuditError> {
-        let (Some(recorded), Some(log)) = (recorded, self.opened.get()) else { return Ok(None) };
-        let end = recorded.leaves.end;
-        if log.written() < end {
+        let Some(pending) = self.pending(recorded) else { return Ok(None) };
+        if pending.log.written() < pending.end() {
             // Whatever else is ready now appends its records first: one write takes all.
             tokio::task::yield_now().await;
         }
-        let mut written = log.write(end);
-        if written.is_ok() && self.settings.durability == Durability::Fsync {
-            log.request_sync();
-            written = self.wait_synced(log, end).await;
+        let written = match self.write(&pending) {
+            Ok(true) => self.wait_synced(pending.log, pending.end()).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.finished(pending, written)
+    }
+
+    /// The same, blocking.
+    pub fn finish_blocking(
+        &self,
+        recorded: Option<Recorded>,
+    ) -> Result<Option<Recorded>, AuditError> {
+        let Some(pending) = self.pending(recorded) else { return Ok(None) };
+        let written = match self.write(&pending) {
+            Ok(true) => pending.log.wait_synced(pending.end()),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.finished(pending, written)
+    }
+
+    fn pending(&self, recorded: Option<Recorded>) -> Option<PendingRecords<'_>> {
+        Some(PendingRecords { recorded: recorded?, log: self.opened.get()? })
+    }
+
+    /// Writes records; whether a sync was begun, which is to be waited for.
+    fn write(&self, pending: &PendingRecords<'_>) -> Result<bool, AuditError> {
+        pending.log.write(pending.end())?;
+        let is_synced = self.settings.durability == Durability::Fsync;
+        if is_synced {
+            pending.log.request_sync();
         }
-        let items = recorded.items;
-        self.tolerated(written.map(|()| recorded), items)
+        Ok(is_synced)
+    }
+
+    fn finished(
+        &self,
+        pending: PendingRecords<'_>,
+        written: Result<(), AuditError>,
+    ) -> Result<Option<Recorded>, AuditError> {
+        let items = pending.recorded.items;
+        self.tolerated(written.map(|()| pending.recorded), items)
     }
 
     async fn wait_synced(&self, log: &Log, end: u64) -> Result<(), AuditError> {
@@ -250,24 +301,6 @@ impl DecisionLog {
                 return Err(failure);
             }
         }
-    }
-
-    /// The same, blocking.
-    pub fn finish_blocking(
-        &self,
-        recorded: Option<Recorded>,
-    ) -> Result<Option<Recorded>, AuditError> {
-        let (Some(recorded), Some(log)) = (recorded, self.opened.get()) else { return Ok(None) };
-        let written =
-            log.write(recorded.leaves.end).and_then(|()| match self.settings.durability {
-                Durability::Interval => Ok(()),
-                Durability::Fsync => {
-                    log.request_sync();
-                    log.wait_synced(recorded.leaves.end)
-                }
-            });
-        let items = recorded.items;
-        self.tolerated(written.map(|()| recorded), items)
     }
 
     /// Turns a failure into an answer without a record, where the configuration says so.

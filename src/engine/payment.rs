@@ -60,6 +60,8 @@ pub struct PaymentProjection<'s> {
     pub unvalued: Vec<(usize, UnvaluedProspect<'s>)>,
     /// Whether data were missing, so that more may change, or less may be true now.
     pub incomplete: bool,
+    /// Whether the graph was not at hand.
+    pub without_graph: bool,
 }
 
 /// The keys of an address. A key with a nested form is replaced by it, because transfers use that form.
@@ -78,16 +80,16 @@ struct LookUp<'a, 's> {
 }
 
 impl Engine {
-    /// Locks the graph and the snapshot for payments; starts loading the graph if it is not. Blocks, and
-    /// blocks the tracker while it is held.
-    pub fn payment_context(&self) -> Result<PaymentContext<'_>, EngineError> {
+    /// Locks the graph and the snapshot for payments at the moment `now`; starts loading the graph if it
+    /// is not. Blocks, and blocks the tracker while it is held.
+    pub fn payment_context(&self, now: Timestamp) -> Result<PaymentContext<'_>, EngineError> {
         let world = self.tracker.world();
         if world.is_none() {
             self.tracker.want_graph();
         }
         // After the graph is locked: labels do not change while it is.
         let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
-        let (assets, now) = (&self.tracker.settings().assets, self.now());
+        let assets = &self.tracker.settings().assets;
         Ok(PaymentContext { snapshot, world: GraphAccess::Current(world), assets, now })
     }
 }
@@ -136,7 +138,17 @@ impl<'e> PaymentContext<'e> {
         }
         // That nothing moves is certain, whatever data are missing.
         let incomplete = effect != Effect::Nothing && look_up.incomplete.get();
-        PaymentProjection { effect, found, unvalued, incomplete }
+        PaymentProjection { effect, found, unvalued, incomplete, without_graph: world.is_none() }
+    }
+}
+
+impl PaymentProjection<'_> {
+    /// Whether the payment counts, but it is not known how its amount splits.
+    pub fn is_split_unknown(&self, payment: &Payment) -> bool {
+        match self.effect {
+            Effect::Counts | Effect::AddsUp => payment.own_amount().is_none(),
+            Effect::UnvaluedAsset | Effect::Dust | Effect::Nothing => false,
+        }
     }
 }
 

@@ -120,6 +120,11 @@ impl RebuiltSnapshot<'_> {
     pub fn payment_context(&self, now: Timestamp) -> PaymentContext<'_> {
         PaymentContext::past(&self.snapshot, self.world, &self.settings.assets, now)
     }
+
+    /// The same as while the graph was not loaded.
+    pub fn payment_context_without_graph(&self, now: Timestamp) -> PaymentContext<'_> {
+        PaymentContext::past(&self.snapshot, None, &self.settings.assets, now)
+    }
 }
 
 impl Rebuilder<'_> {

@@ -374,7 +374,7 @@ fn replay(
     for id in ids {
         match log.record(*id, engine.now()) {
             Ok((record, ..)) => {
-                by_snapshot.entry(record.call.snapshot.clone()).or_default().push(record);
+                by_snapshot.entry(record.call.snapshot.to_string()).or_default().push(record);
             }
             Err(error) => {
                 if !take(record::not_replayed(*id, &error)) {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::access::OWNER;
 use super::client::CallError;
 use super::concurrency::ConcurrencyLimits;
-use super::recording::RecordedCall;
+use super::recording::{CallOrigin, RecordedCall};
 use super::request::ScreeningOptions;
 use super::screener::Screener;
 use super::screening::Screenings;
@@ -72,8 +72,8 @@ impl Local {
         pinned: &PinnedSnapshot,
         items: &[RecordedItem<'_>],
     ) -> Result<Option<RecordId>, CallError> {
-        let call =
-            RecordedCall::new(("screen", OWNER), &self.options, pinned.snapshot_id(), pinned.now);
+        let origin = CallOrigin { method: "screen", identity: OWNER };
+        let call = RecordedCall::new(origin, &self.options, pinned.snapshot_id(), pinned.now);
         call.record_blocking(&self.engine, items).map_err(refused)
     }
 

@@ -10,7 +10,6 @@ use super::client::plain;
 use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
 use super::convert::{self, ListedRow};
-use super::recording::RecordedCall;
 use super::request::{MAX_REQUEST_ID, ScreeningOptions};
 use super::screener::{AnsweredItem, Screener};
 use super::status::{self, Refusal, all, both};
@@ -19,8 +18,8 @@ use super::v1::{self, ErrorReason};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, TransferError};
-use crate::engine::decision_log::{PaymentRecord, RecordedItem};
-use crate::engine::{Engine, PaymentProjection};
+use crate::engine::Engine;
+use crate::engine::decision_log::{PaymentItemRecord, PaymentRecord, RecordedItem};
 use crate::exposure::Direction;
 use crate::screening::ScreeningSummary;
 use crate::screening::payment::{Effect, Overall, Payment, Prospect};
@@ -49,8 +48,9 @@ pub struct AnsweredPayment {
     pub decision: Decision,
     /// By address; `None` where it was refused.
     pub summaries: Vec<Option<ScreeningSummary>>,
-    /// What is recorded of it.
-    pub call: RecordedCall,
+    pub options: ScreeningOptions,
+    /// What is recorded of the whole.
+    pub recorded: PaymentRecord,
     /// By address.
     pub records: Vec<RecordedItem<'static>>,
 }
@@ -61,7 +61,7 @@ impl AnsweredPayment {
         let mut pairs = self.records.iter().zip(&other.records);
         self.records.len() == other.records.len()
             && pairs.all(|(a, b)| a.is_alike(b))
-            && self.call.payment() == other.call.payment()
+            && self.recorded == other.recorded
     }
 }
 
@@ -108,45 +108,37 @@ impl CheckedPayment {
     }
 
     /// Screens every address, and looks what the payment would change up. Blocks.
-    pub fn answer(
-        self,
-        engine: &Engine,
-        (identity, now): (&str, Timestamp),
-    ) -> Result<AnsweredPayment, Refusal> {
+    pub fn answer(self, engine: &Engine, now: Timestamp) -> Result<AnsweredPayment, Refusal> {
         let Self { payment, queries, options, customer_reference, tx } = self;
         // One snapshot for all, and changes held back no longer than needed.
-        let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
-            let payment_context = engine.payment_context()?;
-            let snapshot = payment_context.snapshot().clone();
-            let scope = options.scope(&snapshot, now)?;
-            let PaymentProjection { effect, found, unvalued, incomplete } =
-                payment_context.project(&scope, &payment);
-            let of =
-                |(place, prospect): &(usize, Prospect<'_>)| message(&payment, *place, prospect);
-            let messages: Vec<_> = found.iter().map(of).collect();
-            let unvalued = unvalued
-                .iter()
-                .map(|(place, prospect)| unvalued_message(&payment, *place, prospect));
-            let unvalued: Vec<_> = unvalued.collect();
-            drop(scope);
-            (snapshot, (messages, unvalued), (effect, incomplete))
-        };
-        let screener = Screener::new(engine, options.scope(&snapshot, now)?, now);
-        let customer =
-            engine.decision_log().and_then(|log| log.customer_reference(&customer_reference));
+        let payment_context = engine.payment_context(now)?;
+        let snapshot = payment_context.snapshot().clone();
+        let scope = options.scope(&snapshot, now)?;
+        let projection = payment_context.project(&scope, &payment);
+        drop(payment_context);
+        let screener = Screener::new(engine, scope, now);
+        let log = engine.decision_log();
+        let customer = log.and_then(|log| log.customer_reference(&customer_reference));
+        let of_payment =
+            log.map(|_| PaymentItemRecord::all(&payment, &projection, snapshot.policy()));
+        let mut of_payment = of_payment.into_iter().flatten();
         let mut records = Vec::new();
         let (addresses, summaries): (Vec<_>, Vec<_>) = queries
             .into_iter()
             .map(|(side, index, query)| {
                 let AnsweredItem { item, summary, record } = screener.item(query, options.evidence);
-                let name = short_side(side);
-                records.extend(record.map(|record| record.of_payment(name, customer.clone(), &tx)));
+                let recorded = record.zip(of_payment.next());
+                records.extend(
+                    recorded.map(|(record, of)| record.of_payment(of, customer.clone(), &tx)),
+                );
                 let side = v1::PaymentSide::into(side);
                 (v1::PaymentAddress { side, index, item: Some(item) }, summary)
             })
             .unzip();
         let overall = Overall::of(summaries.iter().copied());
         let exposure_hops = addresses.iter().map(exposure_hops).min().unwrap_or(0);
+        let found = projection.found.iter();
+        let unvalued = projection.unvalued.iter();
         let response = v1::ScreenPaymentResponse {
             reason: reason(&addresses, overall, exposure_hops, &payment),
             customer_reference,
@@ -156,38 +148,28 @@ impl CheckedPayment {
             level: v1::RiskLevel::from(snapshot.policy().level(overall.score)).into(),
             addresses,
             worst_index: overall.worst as u32,
-            effect: v1::PaymentEffect::from(effect).into(),
-            prospective_exposures: prospective,
-            prospective_unvalued_dealings: prospective_unvalued,
+            effect: v1::PaymentEffect::from(projection.effect).into(),
+            prospective_exposures: found
+                .map(|(place, prospect)| message(&payment, *place, prospect))
+                .collect(),
+            prospective_unvalued_dealings: unvalued
+                .map(|(place, prospect)| unvalued_message(&payment, *place, prospect))
+                .collect(),
             snapshot: None,
             snapshot_id: snapshot.id().to_owned(),
-            amount_split_unknown: matches!(effect, Effect::Counts | Effect::AddsUp)
-                && payment.own_amount().is_none(),
-            prospective_incomplete: incomplete,
+            amount_split_unknown: projection.is_split_unknown(&payment),
+            prospective_incomplete: projection.incomplete,
             exposure_hops,
             record_id: String::new(),
             repeats_record_id: String::new(),
         };
+        // Hops fit, as those of each screening do.
+        let hops = u8::try_from(exposure_hops).unwrap_or(u8::MAX);
+        let recorded = PaymentRecord::new(&payment, overall, &projection, hops);
         drop(screener);
-        let recorded = PaymentRecord {
-            chain: payment.chain.caip2().into_owned(),
-            asset: payment.asset.to_string(),
-            amount: payment.amount.to_string(),
-            direction: v1::PaymentDirection::from(payment.direction).as_str_name().to_owned(),
-            decision: overall.decision.as_str().to_owned(),
-            status: if overall.is_complete { "COMPLETE" } else { "INCOMPLETE" }.to_owned(),
-            score: overall.score,
-        };
-        let call = ("ScreenPayment", identity);
-        let call = RecordedCall::new(call, &options, snapshot.id(), now)
-            .with(|call| call.payment = Some(recorded));
         let decision = overall.decision;
-        Ok(AnsweredPayment { response, snapshot, decision, summaries, call, records })
+        Ok(AnsweredPayment { response, snapshot, decision, summaries, options, recorded, records })
     }
-}
-
-fn short_side(side: v1::PaymentSide) -> &'static str {
-    side.as_str_name().trim_start_matches("PAYMENT_SIDE_")
 }
 
 /// Over how many hops exposure was looked for of an address; 0 where it was not.

@@ -8,12 +8,19 @@ use tonic::{Code, Request, Response, Status};
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::bounds::MAX_QUERIES;
 use super::concurrency::ConcurrencyLimits;
+use super::recording::{CallOrigin, RecordedCall};
+use super::refused_call::RefusableCall;
 use super::request::{ScreeningOptions, ScreeningRequest, checked_query, not_an_address};
+use super::screener::Unanswered;
 use super::status::{Refusal, both, invalid_field};
 use super::v1::policy_service_server::PolicyService;
 use super::v1::policy_source::Source;
 use super::v1::{self, ErrorReason};
-use super::{convert, status};
+use super::{access, convert, status};
+use crate::engine::decision_log::{
+    ComparedPolicies, ComparisonRecord, ItemRecord, OutcomeRecord, QueriedAddress, RecordedItem,
+    References,
+};
 use crate::engine::{Engine, StandingPolicy};
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::Snapshot;
@@ -97,6 +104,20 @@ fn outcome(screening: &Screening<'_>) -> v1::PolicyOutcome {
     }
 }
 
+/// What both policies make of an address, and its record where a log is kept.
+struct ComparedAddress {
+    item: v1::ComparedItem,
+    record: Option<RecordedItem<'static>>,
+}
+
+/// A comparison, not recorded yet.
+struct Compared {
+    response: v1::ComparePoliciesResponse,
+    options: ScreeningOptions,
+    now: Timestamp,
+    records: Vec<RecordedItem<'static>>,
+}
+
 /// Both policies on the same data.
 struct Comparison<'e> {
     engine: &'e Engine,
@@ -107,7 +128,7 @@ struct Comparison<'e> {
 }
 
 impl Comparison<'_> {
-    fn items(&self, queries: Vec<v1::AddressQuery>) -> Result<Vec<v1::ComparedItem>, Refusal> {
+    fn items(&self, queries: Vec<v1::AddressQuery>) -> Result<Vec<ComparedAddress>, Refusal> {
         let old = self.options.scope(&self.old, self.now)?;
         let new = self.options.scope(&self.new, self.now)?;
         if old.needs_search() && queries.len() > MAX_DEEP {
@@ -120,39 +141,50 @@ impl Comparison<'_> {
         Ok(queries.into_iter().map(|query| self.item(&old, &new, query)).collect())
     }
 
-    fn item(&self, old: &Scope<'_>, new: &Scope<'_>, query: v1::AddressQuery) -> v1::ComparedItem {
-        let refused = |request_id: String, refusal: Refusal| v1::ComparedItem {
-            request_id: request_id.clone(),
-            error: Some(refusal.into_item_error(request_id)),
-            ..Default::default()
-        };
-        let ScreeningRequest { request_id, address, chain, .. } = match checked_query(query) {
+    fn item(&self, old: &Scope<'_>, new: &Scope<'_>, query: v1::AddressQuery) -> ComparedAddress {
+        let ScreeningRequest { request_id, address, chain, chain_text } = match checked_query(query)
+        {
             Ok(question) => question,
             Err(asked) => {
                 let (query, refusal) = *asked;
-                return refused(query.request_id, refusal);
+                return self.refused(query, refusal);
             }
         };
         let by = |scope: &Scope<'_>| {
-            let screened = self.engine.screen(scope, &address, chain.as_ref(), false);
-            screened.map(|screened| outcome(&screened.screening))
+            let screened = self.engine.screen(scope, &address, chain.as_ref(), false)?;
+            let screening = &screened.screening;
+            Ok((outcome(screening), OutcomeRecord::from(screening)))
         };
         match by(old).and_then(|old| Ok((old, by(new)?))) {
-            Ok((old, new)) => v1::ComparedItem {
-                request_id,
-                baseline: Some(old),
-                candidate: Some(new),
-                error: None,
-            },
-            Err(error) => refused(request_id, not_an_address(&error)),
+            Ok(((old, baseline), (new, candidate))) => {
+                let comparison = Some(ComparisonRecord { baseline, candidate });
+                let record = self.engine.decision_log().map(|_| {
+                    let record =
+                        ItemRecord { chain: chain_text.clone(), comparison, ..Default::default() };
+                    let query = QueriedAddress { address: &address, chain: &chain_text };
+                    RecordedItem::undecided(&record, query, &References::of_request(&request_id))
+                });
+                let (baseline, candidate) = (Some(old), Some(new));
+                let item = v1::ComparedItem { request_id, baseline, candidate, error: None };
+                ComparedAddress { item, record }
+            }
+            Err(error) => {
+                let query = v1::AddressQuery { request_id, address, chain: chain_text };
+                self.refused(query, not_an_address(&error))
+            }
         }
+    }
+
+    fn refused(&self, query: v1::AddressQuery, refusal: Refusal) -> ComparedAddress {
+        let Unanswered { request_id, refusal, record } =
+            Unanswered::new(self.engine, query, refusal);
+        let error = Some(refusal.into_item_error(request_id.clone()));
+        let item = v1::ComparedItem { request_id, error, ..Default::default() };
+        ComparedAddress { item, record }
     }
 }
 
-fn compare(
-    engine: &Engine,
-    request: v1::ComparePoliciesRequest,
-) -> Result<v1::ComparePoliciesResponse, Refusal> {
+fn compare(engine: &Engine, request: v1::ComparePoliciesRequest) -> Result<Compared, Refusal> {
     let v1::ComparePoliciesRequest { baseline: old, candidate: new, queries, options } = request;
     let count = match queries.len() {
         1..=MAX_QUERIES => Ok(()),
@@ -178,12 +210,38 @@ fn compare(
         old: snapshot.with_policies(old, None),
         new: snapshot.with_policies(new, None),
     };
-    Ok(v1::ComparePoliciesResponse {
-        items: comparison.items(queries)?,
+    let compared = comparison.items(queries)?.into_iter();
+    let (items, records): (Vec<_>, Vec<_>) = compared.map(|it| (it.item, it.record)).unzip();
+    let response = v1::ComparePoliciesResponse {
+        items,
         baseline_version: old_version,
         candidate_version: new_version,
         snapshot_id: snapshot.id().to_owned(),
-    })
+        record_id: String::new(),
+    };
+    let Comparison { options, now, .. } = comparison;
+    Ok(Compared { response, options, now, records: records.into_iter().flatten().collect() })
+}
+
+impl Policies {
+    async fn compare_and_record(
+        &self,
+        origin: CallOrigin<'_>,
+        request: v1::ComparePoliciesRequest,
+    ) -> Result<v1::ComparePoliciesResponse, Status> {
+        let work = move |engine: &Arc<Engine>| compare(engine, request);
+        let compared = with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
+        let Compared { mut response, options, now, records } = compared;
+        let call = RecordedCall::new(origin, &options, &response.snapshot_id, now);
+        let versions = || ComparedPolicies {
+            baseline: response.baseline_version.clone(),
+            candidate: response.candidate_version.clone(),
+        };
+        let call = call.with(|call| call.compared = Some(versions()));
+        let record_id = call.record(&self.engine, &records).await?;
+        response.record_id = record_id;
+        Ok(response)
+    }
 }
 
 #[tonic::async_trait]
@@ -236,9 +294,11 @@ impl PolicyService for Policies {
         &self,
         request: Request<v1::ComparePoliciesRequest>,
     ) -> Result<Response<v1::ComparePoliciesResponse>, Status> {
+        let identity = access::identity(&request);
+        let origin = CallOrigin { method: "ComparePolicies", identity: &identity };
         let request = request.into_inner();
-        let work = move |engine: &Arc<Engine>| compare(engine, request);
-        let compared = with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
-        Ok(Response::new(compared))
+        let refusable = RefusableCall::new(&self.engine, origin, request.queries.iter());
+        let compared = self.compare_and_record(origin, request).await;
+        refusable.record(&self.engine, compared).await.map(Response::new)
     }
 }

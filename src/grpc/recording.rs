@@ -1,36 +1,46 @@
 //! Records answers in the decision log before they leave.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use tonic::Code;
 
+use super::idempotency::KeyedCall;
 use super::request::ScreeningOptions;
 use super::status::Refusal;
 use super::v1::ErrorReason;
 use crate::audit::{AuditError, RecordId};
 use crate::engine::Engine;
-use crate::engine::decision_log::{CallRecord, PaymentRecord, Recorded, RecordedItem};
+use crate::engine::decision_log::{CallRecord, Recorded, RecordedItem};
 
-/// What is recorded of a call, beside its items.
+/// Who calls what.
+#[derive(Clone, Copy, Debug)]
+pub struct CallOrigin<'c> {
+    pub method: &'c str,
+    pub identity: &'c str,
+}
+
+/// What is recorded of a call, beside its items. Borrows: without a log nothing is made of it.
 #[derive(Debug)]
-pub struct RecordedCall {
-    call: CallRecord,
+pub struct RecordedCall<'c> {
+    call: CallRecord<'c>,
     /// The moment of evaluation.
     now: Timestamp,
 }
 
-impl RecordedCall {
+impl<'c> RecordedCall<'c> {
     /// A call that is answered by a snapshot at `now`.
     pub fn new(
-        (method, identity): (&str, &str),
-        options: &ScreeningOptions,
-        snapshot: &str,
+        origin: CallOrigin<'c>,
+        options: &'c ScreeningOptions,
+        snapshot: &'c str,
         now: Timestamp,
     ) -> Self {
         let call = CallRecord {
-            method: method.to_owned(),
-            identity: identity.to_owned(),
-            snapshot: snapshot.to_owned(),
-            lists: options.narrowing.lists.clone(),
+            method: Cow::Borrowed(origin.method),
+            identity: Cow::Borrowed(origin.identity),
+            snapshot: Cow::Borrowed(snapshot),
+            lists: Cow::Borrowed(&options.narrowing.lists),
             as_of: options.narrowing.as_of,
             max_hops: options.narrowing.max_hops,
             evidence: options.evidence,
@@ -41,14 +51,14 @@ impl RecordedCall {
     }
 
     /// The same with more that was asked.
-    pub fn with(mut self, add: impl FnOnce(&mut CallRecord)) -> Self {
+    pub fn with(mut self, add: impl FnOnce(&mut CallRecord<'c>)) -> Self {
         add(&mut self.call);
         self
     }
 
-    /// What is recorded of a payment.
-    pub fn payment(&self) -> Option<&PaymentRecord> {
-        self.call.payment.as_ref()
+    /// The context of its leaves.
+    pub fn context(&self) -> Vec<u8> {
+        self.call.to_json()
     }
 
     /// Records items that `engine` answered; the id of the first, empty where no log is kept. Returns
@@ -56,28 +66,33 @@ impl RecordedCall {
     pub async fn record(
         self,
         engine: &Engine,
-        items: Vec<RecordedItem<'static>>,
+        items: &[RecordedItem<'_>],
     ) -> Result<String, Refusal> {
-        let recorded = self.append(engine, &items)?;
+        let recorded = self.append(engine, self.time(engine), items)?;
         let first = finish(engine, recorded).await?;
         Ok(first.map(|first| first.to_string()).unwrap_or_default())
     }
 
-    /// Whether items of both may share leaves.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        self.call == other.call && self.now == other.now
-    }
-
-    /// Appends items that `engine` answered. They may leave once [`finish`] returns.
-    pub fn append(
-        &self,
+    /// The same of a call under an idempotency key, if it has one.
+    pub async fn record_keyed(
+        mut self,
         engine: &Engine,
-        items: &[RecordedItem<'_>],
-    ) -> Result<Option<Recorded>, Refusal> {
-        let Some(log) = engine.decision_log().filter(|_| !items.is_empty()) else {
-            return Ok(None);
-        };
-        log.append(&self.call, self.time(engine), items).map_err(not_recorded)
+        items: &mut [RecordedItem<'_>],
+        keyed: Option<&KeyedCall>,
+    ) -> Result<String, Refusal> {
+        let Some(keyed) = keyed else { return self.record(engine, items).await };
+        keyed.add_to(&mut self.call);
+        keyed.add_content(items);
+        let at = self.time(engine);
+        let recorded = self.append(engine, at, items)?;
+        if let Some(recorded) = &recorded {
+            keyed.remember(recorded.first, &self.call, at);
+        }
+        let first = finish(engine, recorded).await;
+        if !matches!(first, Ok(Some(_))) {
+            keyed.forget();
+        }
+        Ok(first?.map(|first| first.to_string()).unwrap_or_default())
     }
 
     /// The same, blocking; the id of the first.
@@ -86,16 +101,41 @@ impl RecordedCall {
         engine: &Engine,
         items: &[RecordedItem<'_>],
     ) -> Result<Option<RecordId>, Refusal> {
-        let recorded = self.append(engine, items)?;
+        let recorded = self.append(engine, self.time(engine), items)?;
         let Some(log) = engine.decision_log() else { return Ok(None) };
         let recorded = log.finish_blocking(recorded).map_err(not_recorded)?;
         Ok(recorded.map(|recorded| recorded.first))
+    }
+
+    fn append(
+        &self,
+        engine: &Engine,
+        at: Timestamp,
+        items: &[RecordedItem<'_>],
+    ) -> Result<Option<Recorded>, Refusal> {
+        if items.is_empty() || engine.decision_log().is_none() {
+            return Ok(None);
+        }
+        append(engine, &self.context(), at, items)
     }
 
     /// The time of the leaves.
     fn time(&self, engine: &Engine) -> Timestamp {
         if self.call.evaluated_at.is_some() { engine.now() } else { self.now }
     }
+}
+
+/// Appends items that `engine` answered at `now`. They may leave once [`finish`] returns.
+pub fn append(
+    engine: &Engine,
+    context: &[u8],
+    now: Timestamp,
+    items: &[RecordedItem<'_>],
+) -> Result<Option<Recorded>, Refusal> {
+    let Some(log) = engine.decision_log().filter(|_| !items.is_empty()) else {
+        return Ok(None);
+    };
+    log.append(context, now, items).map_err(not_recorded)
 }
 
 /// Waits until appended items may leave; the id of the first.

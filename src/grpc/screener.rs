@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use jiff::Timestamp;
 
 use super::convert;
-use super::request::{ScreeningRequest, checked_query, not_an_address};
+use super::request::{MAX_REQUEST_ID, ScreeningRequest, checked_query, not_an_address};
 use super::status::Refusal;
 use super::v1;
 use super::v1::screening_item::Outcome;
 use crate::domain::chain::Chain;
 use crate::engine::Engine;
-use crate::engine::decision_log::{Fingerprints, RecordedItem, References};
+use crate::engine::decision_log::{Fingerprints, QueriedAddress, RecordedItem, References};
 use crate::screening::policy::Decision;
 use crate::screening::{Scope, Screening, ScreeningSummary};
 
@@ -23,7 +23,15 @@ pub struct Screener<'s> {
     pub scope: Scope<'s>,
     pub now: Timestamp,
     /// Records of answers without findings, by chain as asked: most items of a batch share one.
-    clear_records: RefCell<Vec<(ClearAnswer, String, RecordedItem<'static>)>>,
+    clear_records: RefCell<Vec<ClearRecord>>,
+}
+
+/// The record of an answer without findings to an address on a chain.
+#[derive(Debug)]
+struct ClearRecord {
+    answer: ClearAnswer,
+    chain: String,
+    record: RecordedItem<'static>,
 }
 
 /// The most records that are kept to be shared: a batch may name very many chains.
@@ -84,20 +92,22 @@ impl<'s> Screener<'s> {
         evidence: bool,
     ) -> Result<Answered, Box<Unanswered>> {
         let asked = checked_query(query).map_err(|refused| {
-            let (v1::AddressQuery { request_id, address, chain }, refusal) = *refused;
-            self.unanswered(request_id, (&address, &chain), refusal)
+            let (query, refusal) = *refused;
+            self.unanswered(query, refusal)
         })?;
         let ScreeningRequest { request_id, address, chain, chain_text } = asked;
         let screened = match self.engine.screen(&self.scope, &address, chain.as_ref(), evidence) {
             Ok(screened) => screened,
             Err(error) => {
                 let refusal = not_an_address(&error);
-                return Err(self.unanswered(request_id, (&address, &chain_text), refusal));
+                let query = v1::AddressQuery { request_id, address, chain: chain_text };
+                return Err(self.unanswered(query, refusal));
             }
         };
         let record = self.engine.decision_log().map(|_| {
             let references = References::of_request(&request_id);
-            self.record(&screened.screening, (&address, &chain_text), &references)
+            let query = QueriedAddress { address: &address, chain: &chain_text };
+            self.record(&screened.screening, query, &references)
         });
         let snapshot = self.scope.snapshot();
         let mut screening = convert::screening(&screened.screening, request_id, snapshot, self.now);
@@ -115,37 +125,29 @@ impl<'s> Screener<'s> {
     fn record(
         &self,
         screening: &Screening<'_>,
-        (address, chain): (&str, &str),
+        query: QueriedAddress<'_>,
         references: &References,
     ) -> RecordedItem<'static> {
-        let question = (address, chain);
-        let Some(clear) = clear_answer(screening) else {
-            return RecordedItem::answered(screening, question, references);
+        let Some(answer) = clear_answer(screening) else {
+            return RecordedItem::answered(screening, query, references);
         };
         let mut known = self.clear_records.borrow_mut();
-        let found = known.iter().find(|(of, on, _)| *of == clear && on == chain);
-        if let Some((_, _, record)) = found {
-            let by = Fingerprints::of(screening, question);
-            return record.of_another(Cow::Owned(address.to_owned()), references, by);
+        let found = known.iter().find(|of| of.answer == answer && of.chain == query.chain);
+        if let Some(found) = found {
+            let by = Fingerprints::of(screening, query);
+            let address = Cow::Owned(query.address.to_owned());
+            return found.record.of_another(address, references, by);
         }
-        let record = RecordedItem::answered(screening, question, references);
+        let record = RecordedItem::answered(screening, query, references);
         if known.len() < MAX_CLEAR_RECORDS {
-            known.push((clear, chain.to_owned(), record.clone()));
+            let chain = query.chain.to_owned();
+            known.push(ClearRecord { answer, chain, record: record.clone() });
         }
         record
     }
 
-    fn unanswered(
-        &self,
-        request_id: String,
-        (address, chain): (&str, &str),
-        refusal: Refusal,
-    ) -> Box<Unanswered> {
-        let record = self.engine.decision_log().map(|_| {
-            let references = References::of_request(&request_id);
-            RecordedItem::refused(refusal.reason_name(), (address, chain), &references)
-        });
-        Box::new(Unanswered { request_id, refusal, record })
+    fn unanswered(&self, query: v1::AddressQuery, refusal: Refusal) -> Box<Unanswered> {
+        Box::new(Unanswered::new(self.engine, query, refusal))
     }
 
     /// Returns the answer as an item of a batch.
@@ -167,16 +169,16 @@ impl<'s> Screener<'s> {
     #[inline]
     pub fn clear_answer(
         &self,
-        (address, chain_text): (&str, &str),
+        query: QueriedAddress<'_>,
         chain: Option<&Chain>,
     ) -> Option<(ClearAnswer, Option<Fingerprints>)> {
         if self.scope.needs_search() {
             return None;
         }
-        let screening = self.scope.screen(address, chain, None).ok()?;
+        let screening = self.scope.screen(query.address, chain, None).ok()?;
         let clear = clear_answer(&screening)?;
         let log = self.engine.decision_log();
-        let found_by = log.map(|_| Fingerprints::of(&screening, (address, chain_text)));
+        let found_by = log.map(|_| Fingerprints::of(&screening, query));
         Some((clear, found_by))
     }
 }
@@ -201,10 +203,19 @@ fn clear_answer(screening: &Screening<'_>) -> Option<ClearAnswer> {
 }
 
 impl Unanswered {
-    /// A query that its options keep from being asked; no decision was to be made.
-    pub fn unasked(request_id: String, refusal: Refusal) -> Self {
-        Self { request_id, refusal, record: None }
+    /// A query that is refused, with its record where a log is kept.
+    pub fn new(engine: &Engine, query: v1::AddressQuery, refusal: Refusal) -> Self {
+        let record = engine.decision_log().map(|_| refused_record(&query, refusal.reason_name()));
+        Self { request_id: query.request_id, refusal, record }
     }
+}
+
+/// The record of a query that is refused. A reference that is too long is left out.
+pub fn refused_record(query: &v1::AddressQuery, reason: &str) -> RecordedItem<'static> {
+    let v1::AddressQuery { request_id, address, chain } = query;
+    let request_id = if request_id.len() > MAX_REQUEST_ID { "" } else { request_id };
+    let references = References::of_request(request_id);
+    RecordedItem::refused(reason, QueriedAddress { address, chain }, &references)
 }
 
 impl From<Unanswered> for AnsweredItem {

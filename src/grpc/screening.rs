@@ -3,6 +3,7 @@
 mod basis;
 mod batch;
 mod stream;
+mod unary;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,14 +16,15 @@ use tonic::{Request, Response, Status, Streaming};
 use basis::Basis;
 use batch::{Batch, Room};
 use stream::Session;
+use unary::NoAnswer;
 
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
 use super::concurrency::ConcurrencyLimits;
-use super::idempotency::KeyedCall;
 use super::payment::{AnsweredPayment, CheckedPayment};
-use super::recording::RecordedCall;
-use super::request::{ScreeningOptions, check};
+use super::recording::{CallOrigin, RecordedCall};
+use super::refused_call::{RefusableCall, RefusedQueries, record_refusal};
+use super::request::ScreeningOptions;
 use super::screener::{Answered, AnsweredItem, Screener, Unanswered};
 use super::status::Refusal;
 use super::v1::screening_service_server::ScreeningService;
@@ -33,7 +35,6 @@ use crate::engine::decision_log::RecordedItem;
 use crate::metrics::Metrics;
 use crate::screening::ScreeningSummary;
 use crate::screening::snapshot::Snapshot;
-use crate::telemetry;
 
 /// The most addresses in one batch where each takes a search.
 const MAX_DEEP_BATCH: usize = 1_000;
@@ -124,36 +125,46 @@ impl Screenings {
     }
 }
 
+/// A snapshot and the moment of evaluation.
+#[derive(Clone, Copy, Debug)]
+struct Moment<'s> {
+    snapshot: &'s Arc<Snapshot>,
+    now: Timestamp,
+}
+
 impl Screenings {
     /// The answer to one address by a snapshot at a moment.
     async fn answer_one(
         &self,
-        (snapshot, now): (&Arc<Snapshot>, Timestamp),
+        moment: Moment<'_>,
         options: &ScreeningOptions,
         query: v1::AddressQuery,
-    ) -> Result<Result<Answered, Box<Unanswered>>, Status> {
-        let screener = Screener::new(&self.engine, options.scope(snapshot, now)?, now);
+    ) -> Result<Answered, NoAnswer> {
+        let Moment { snapshot, now } = moment;
+        let scope = match options.scope(snapshot, now) {
+            Ok(scope) => scope,
+            Err(refusal) => return Err(Unanswered::new(&self.engine, query, refusal).into()),
+        };
+        let screener = Screener::new(&self.engine, scope, now);
         if !screener.is_deep(options.evidence) {
-            return Ok(screener.answer(query, false));
+            return Ok(screener.answer(query, false)?);
         }
         drop(screener);
         let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
         let answered = in_turn(&self.load.searches, move |_| {
             let scope = options.scope(&snapshot, now)?;
             let screener = Screener::new(&engine, scope, now);
-            Ok::<_, Refusal>(screener.answer(query, options.evidence))
+            Ok(screener.answer(query, options.evidence)?)
         });
-        Ok(answered.await??)
+        answered.await?
     }
 
     async fn answer_payment(
         &self,
         asked: CheckedPayment,
-        identity: &Arc<str>,
         now: Timestamp,
     ) -> Result<AnsweredPayment, Status> {
-        let identity = identity.clone();
-        let work = move |engine: &Arc<Engine>| asked.answer(engine, (&identity, now));
+        let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
         with_engine_in_turn(&self.load.searches, &self.engine, work).await
     }
 
@@ -183,8 +194,9 @@ impl Screenings {
         queries: Vec<v1::AddressQuery>,
         options: &ScreeningOptions,
         mut room: Room,
-        (snapshot, now): (&Arc<Snapshot>, Timestamp),
+        moment: Moment<'_>,
     ) -> Result<AnsweredItems, Status> {
+        let Moment { snapshot, now } = moment;
         if queries.len() > MAX_DEEP_BATCH {
             let message = format!(
                 "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
@@ -207,80 +219,14 @@ impl Screenings {
     }
 }
 
-type Answers =
-    Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl ScreeningService for Screenings {
-    async fn screen_address(
+impl Screenings {
+    async fn screen_batch(
         &self,
-        request: Request<v1::ScreenAddressRequest>,
-    ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
-        let identity = access::identity(&request);
-        let mut request = request.into_inner();
-        let key = std::mem::take(&mut request.idempotency_key);
-        let keyed = KeyedCall::new(&self.engine, (&identity, &key), &request, self.engine.now())?;
-        let v1::ScreenAddressRequest { query, options, .. } = request;
-        let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let (query, options) =
-            match ScreeningOptions::check_past(options.as_ref(), Some(&self.engine)) {
-                Ok(options) => (query?, options),
-                Err(refusal) => {
-                    let checked = query.and_then(|query| check(&query));
-                    return Err(refusal.after(checked).into());
-                }
-            };
-        let basis = self.basis(&options).await?;
-        let (snapshot, now) = (&basis.snapshot, basis.now);
-        let again = keyed.as_ref().map(|_| query.clone());
-        let answered = self.answer_one((snapshot, now), &options, query).await?;
-        self.count(answered.as_ref().ok().map(|answered| answered.summary));
-        let call = ("ScreenAddress", &*identity);
-        let call = RecordedCall::new(call, &options, snapshot.id(), now);
-        let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
-        let answered = match answered {
-            Ok(answered) => answered,
-            Err(unanswered) => {
-                let Unanswered { refusal, record, .. } = *unanswered;
-                call.record(&self.engine, record.into_iter().collect()).await?;
-                return Err(refusal.into());
-            }
-        };
-        if let (Some(known), Some(again)) = (keyed.as_ref().and_then(|it| it.known.as_ref()), again)
-            && known.snapshot == snapshot.id()
-            && let Ok(then) = self.answer_one((snapshot, known.at), &options, again).await?
-            && then.is_alike(&answered)
-        {
-            return Ok(Response::new(v1::ScreenAddressResponse {
-                screening: Some(then.screening),
-                snapshot: self.message_by(&basis, &options).await?,
-                record_id: known.record.to_string(),
-                repeats_record_id: String::new(),
-            }));
-        }
-        let Answered { screening, summary, record } = answered;
-        let mut records: Vec<_> = record.into_iter().collect();
-        keyed.iter().for_each(|keyed| keyed.add_content(&mut records));
-        let record_id = call.record(&self.engine, records).await?;
-        if let Some(keyed) = &keyed {
-            keyed.remember(&self.engine, &record_id, snapshot.id(), now);
-        }
-        telemetry::record_decision(summary.decision.as_str());
-        Ok(Response::new(v1::ScreenAddressResponse {
-            screening: Some(screening),
-            snapshot: self.message_by(&basis, &options).await?,
-            record_id,
-            repeats_record_id: keyed.map(KeyedCall::repeats).unwrap_or_default(),
-        }))
-    }
-
-    async fn batch_screen_addresses(
-        &self,
-        request: Request<v1::BatchScreenAddressesRequest>,
+        origin: CallOrigin<'_>,
+        request: v1::BatchScreenAddressesRequest,
+        limit: usize,
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
-        let limit = CallHeaders::read(request.metadata().as_ref()).answer_limit()?;
-        let identity = access::identity(&request);
-        let mut batch = Batch::check(request.into_inner(), &self.engine)?;
+        let mut batch = Batch::check(request, &self.engine)?;
         let basis = self.basis(&batch.options).await?;
         let message = self.message_by(&basis, &batch.options).await?;
         let Basis { snapshot, now, .. } = basis;
@@ -291,14 +237,14 @@ impl ScreeningService for Screenings {
         let AnsweredItems { items, summaries, records } =
             if screener.is_deep(batch.options.evidence) {
                 drop(screener);
-                self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
+                let moment = Moment { snapshot: &snapshot, now };
+                self.deep_items(queries, &batch.options, room, moment).await?
             } else {
                 self.items(queries, screener, room).await?
             };
         summaries.into_iter().for_each(|summary| self.count(summary));
-        let call = ("BatchScreenAddresses", &*identity);
-        let call = RecordedCall::new(call, &batch.options, snapshot.id(), now);
-        let record_id = call.record(&self.engine, records).await?;
+        let call = RecordedCall::new(origin, &batch.options, snapshot.id(), now);
+        let record_id = call.record(&self.engine, &records).await?;
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
             next_page_token: batch.token_after(items.len()),
             items,
@@ -311,12 +257,53 @@ impl ScreeningService for Screenings {
         }
         Ok(response)
     }
+}
+
+type Answers =
+    Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ScreeningService for Screenings {
+    async fn screen_address(
+        &self,
+        request: Request<v1::ScreenAddressRequest>,
+    ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
+        let identity = access::identity(&request);
+        let origin = CallOrigin { method: "ScreenAddress", identity: &identity };
+        let mut request = request.into_inner();
+        let checked = match self.check_address(&identity, &mut request).await {
+            Ok(checked) => checked,
+            Err(status) => {
+                let first = request.query.as_slice();
+                let queries = RefusedQueries { first, count: first.len() };
+                return Err(record_refusal(&self.engine, origin, queries, status).await);
+            }
+        };
+        let query = request.query.unwrap_or_default();
+        self.screen_checked(origin, checked, query).await.map(Response::new)
+    }
+
+    async fn batch_screen_addresses(
+        &self,
+        request: Request<v1::BatchScreenAddressesRequest>,
+    ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
+        let limit = CallHeaders::read(request.metadata().as_ref()).answer_limit()?;
+        let identity = access::identity(&request);
+        let origin = CallOrigin { method: "BatchScreenAddresses", identity: &identity };
+        let request = request.into_inner();
+        let refusable = RefusableCall::new(&self.engine, origin, request.queries.iter());
+        let answered = self.screen_batch(origin, request, limit).await;
+        refusable.record(&self.engine, answered).await
+    }
 
     async fn trace_exposure(
         &self,
         request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
-        trace::trace(&self.engine, &self.load, request.into_inner()).await.map(Response::new)
+        let identity = access::identity(&request);
+        trace::trace(&self.engine, &self.load, &identity, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn list_hubs(
@@ -338,43 +325,12 @@ impl ScreeningService for Screenings {
         request: Request<v1::ScreenPaymentRequest>,
     ) -> Result<Response<v1::ScreenPaymentResponse>, Status> {
         let identity = access::identity(&request);
-        let mut request = request.into_inner();
-        let key = std::mem::take(&mut request.idempotency_key);
-        let now = self.engine.now();
-        let keyed = KeyedCall::new(&self.engine, (&identity, &key), &request, now)?;
-        let is_snapshot_wanted = request.options.as_ref().is_some_and(|it| it.include_snapshot);
-        let asked = CheckedPayment::check(request, &self.engine)?;
-        let again =
-            keyed.as_ref().and_then(|keyed| keyed.known.clone()).map(|it| (it, asked.clone()));
-        let answered = self.answer_payment(asked, &identity, now).await?;
-        if let Some((known, again)) = again
-            && known.snapshot == answered.snapshot.id()
-            && let then = self.answer_payment(again, &identity, known.at).await?
-            && then.is_alike(&answered)
-        {
-            let record_id = known.record.to_string();
-            let snapshot = is_snapshot_wanted.then(|| self.message(&then.snapshot, now));
-            let response = v1::ScreenPaymentResponse { snapshot, record_id, ..then.response };
-            return Ok(Response::new(response));
-        }
-        let AnsweredPayment { response, snapshot, decision, summaries, call, mut records } =
-            answered;
-        keyed.iter().for_each(|keyed| keyed.add_content(&mut records));
-        summaries.into_iter().for_each(|summary| self.count(summary));
-        let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
-        let record_id = call.record(&self.engine, records).await?;
-        if let Some(keyed) = &keyed {
-            keyed.remember(&self.engine, &record_id, snapshot.id(), now);
-        }
-        telemetry::record_decision(decision.as_str());
-        let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
-        let repeats_record_id = keyed.map(KeyedCall::repeats).unwrap_or_default();
-        Ok(Response::new(v1::ScreenPaymentResponse {
-            snapshot,
-            record_id,
-            repeats_record_id,
-            ..response
-        }))
+        let origin = CallOrigin { method: "ScreenPayment", identity: &identity };
+        let request = request.into_inner();
+        let addresses: Vec<_> = request.sources.iter().chain(&request.destinations).collect();
+        let refusable = RefusableCall::new(&self.engine, origin, addresses.into_iter());
+        let answered = self.screen_one_payment(origin, request).await;
+        refusable.record(&self.engine, answered).await.map(Response::new)
     }
 
     type StreamScreenAddressesStream = Answers;

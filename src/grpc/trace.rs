@@ -7,11 +7,17 @@ use tonic::Status;
 use super::blocking::with_engine_in_turn;
 use super::concurrency::ConcurrencyLimits;
 use super::convert;
+use super::recording::{CallOrigin, RecordedCall};
+use super::refused_call::RefusableCall;
+use super::request::ScreeningOptions;
 use super::status::{Refusal, all, both, invalid_field, moment, wished_chain};
 use super::transfers::check_address;
 use super::v1;
 use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
+use crate::engine::decision_log::{
+    ItemRecord, QueriedAddress, RecordedItem, References, TraceRecord,
+};
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::MAX_HOPS;
 
@@ -19,14 +25,51 @@ use crate::exposure::MAX_HOPS;
 const DEFAULT_PATHS: usize = 10;
 const MAX_PATHS: usize = 100;
 
-/// Answers a request; the search runs on the blocking pool.
+/// Answers a request, once it is recorded; the search runs on the blocking pool.
 pub async fn trace(
     engine: &Arc<Engine>,
     load: &ConcurrencyLimits,
+    identity: &str,
     request: v1::TraceExposureRequest,
 ) -> Result<v1::TraceExposureResponse, Status> {
-    let query = query(request)?;
-    with_engine_in_turn(&load.searches, engine, move |engine| answer(engine, &query)).await
+    let origin = CallOrigin { method: "TraceExposure", identity };
+    let (address, chain) = (request.address.clone(), request.chain.clone());
+    let asked = v1::AddressQuery { request_id: String::new(), address, chain };
+    let queries = std::slice::from_ref(&asked);
+    let refusable = RefusableCall::new(engine, origin, queries.iter());
+    let answered = async {
+        let query = query(request)?;
+        let work = move |engine: &Arc<Engine>| answer(engine, &query);
+        let mut response = with_engine_in_turn(&load.searches, engine, work).await?;
+        response.record_id = record(engine, origin, &asked, &response).await?;
+        Ok(response)
+    };
+    refusable.record(engine, answered.await).await
+}
+
+/// Records the answer without its paths; the id of the record, empty where no log is kept.
+async fn record(
+    engine: &Engine,
+    origin: CallOrigin<'_>,
+    asked: &v1::AddressQuery,
+    response: &v1::TraceExposureResponse,
+) -> Result<String, Refusal> {
+    if engine.decision_log().is_none() {
+        return Ok(String::new());
+    }
+    let trace = TraceRecord {
+        paths: response.paths.len() as u32,
+        common_inputs: response.common_inputs.len() as u32,
+        max_hops: response.max_hops,
+        cut_short: response.cut_short,
+    };
+    let item =
+        ItemRecord { chain: asked.chain.clone(), trace: Some(trace), ..ItemRecord::default() };
+    let query = QueriedAddress { address: &asked.address, chain: &asked.chain };
+    let item = RecordedItem::undecided(&item, query, &References::default());
+    let options = ScreeningOptions::default();
+    let call = RecordedCall::new(origin, &options, &response.snapshot_id, engine.now());
+    call.record(engine, &[item]).await
 }
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {
@@ -45,6 +88,7 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
         transfers_examined: trace.examined,
         stops_met: trace.stops_met.iter().map(ToString::to_string).collect(),
         max_hops: trace.max_hops.into(),
+        record_id: String::new(),
     })
 }
 

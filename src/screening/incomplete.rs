@@ -151,7 +151,8 @@ impl ReasonSubject {
 macro_rules! codes {
     ($($code:ident, $name:literal, $subject:ident, $meaning:literal;)+) => {
         /// An [`Incomplete`] without its detail, as answers name it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub enum IncompleteCode {
             $($code),+
         }

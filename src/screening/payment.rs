@@ -56,7 +56,8 @@ impl Payment {
 }
 
 /// Whether a payment would count for exposure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Effect {
     Counts,
     /// Its asset has no known value.

@@ -4,19 +4,38 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::Screening;
-use super::incomplete::{Incomplete, ReasonSubject};
+use super::finding_kind::{FindingKind, ListingState};
+use super::incomplete::{Incomplete, IncompleteCode, ReasonSubject};
 use super::matching::Finding;
-use super::unvalued::UnvaluedDealings;
+use super::payment::Prospect;
+use super::policy::{Decision, Policy};
+use super::unvalued::{UnvaluedDealings, UnvaluedProspect};
 use crate::domain::list::{ListId, RowKey};
-use crate::exposure::{Direction, Nearness};
+use crate::exposure::{Direct, Direction, Nearness, Timing};
+
+/// Whether an answer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RecordedStatus {
+    Complete,
+    Incomplete,
+}
+
+impl RecordedStatus {
+    pub fn of(is_complete: bool) -> Self {
+        if is_complete { Self::Complete } else { Self::Incomplete }
+    }
+
+    pub fn is_complete(self) -> bool {
+        self == Self::Complete
+    }
+}
 
 /// An answer, in the form in which it is kept and compared with its replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerRecord {
-    /// ALLOW, REVIEW or BLOCK.
-    pub decision: String,
-    /// COMPLETE, or INCOMPLETE with reasons.
-    pub status: String,
+    pub decision: Decision,
+    pub status: RecordedStatus,
     /// 0 to 100.
     pub score: u8,
     /// The id of what decided, as the policy names it.
@@ -53,13 +72,12 @@ pub struct ListingReference {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingRecord {
-    pub kind: String,
+    pub kind: FindingKind,
     #[serde(flatten)]
     pub listing: ListingReference,
-    /// Whether the listing was in force, pending removal or removed.
-    pub state: String,
+    pub state: ListingState,
     pub score: u8,
-    pub decision: String,
+    pub decision: Decision,
     pub rule: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<ExposureRecord>,
@@ -73,21 +91,21 @@ pub struct FindingRecord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExposureRecord {
-    pub direction: String,
+    pub direction: Direction,
     pub hops: u8,
-    pub timing: String,
+    pub timing: Timing,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hub: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub common_input: bool,
-    /// At one hop: the share in basis points and the multiple of dust floors; `null` where unknown.
+    /// At one hop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub direct: Option<(Option<u16>, Option<u64>)>,
+    pub direct: Option<Direct>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReasonRecord {
-    pub code: String,
+    pub code: IncompleteCode,
     /// What it says of the data; empty of the address, which it may repeat.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -97,16 +115,34 @@ pub struct ReasonRecord {
 pub struct UnvaluedRecord {
     #[serde(flatten)]
     pub listing: ListingReference,
-    pub direction: String,
+    pub direction: Direction,
     pub transfers: u32,
     pub at_least: bool,
+}
+
+/// What a payment would add to the exposure of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProspectRecord {
+    /// How near the address is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<ExposureRecord>,
+    /// The finding that there would be.
+    pub then: FindingRecord,
+}
+
+/// What a payment would add to the direct dealings of an address in assets without a known value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnvaluedProspectRecord {
+    /// How many transfers there are now.
+    pub now: u32,
+    pub then: UnvaluedRecord,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowRecord {
     pub policy: String,
-    pub decision: String,
-    pub status: String,
+    pub decision: Decision,
+    pub status: RecordedStatus,
     pub score: u8,
     pub rule: String,
 }
@@ -119,15 +155,16 @@ fn is_zero(value: &u32) -> bool {
 impl From<&Screening<'_>> for AnswerRecord {
     fn from(screening: &Screening<'_>) -> Self {
         let reasons = screening.scope_incomplete.iter().chain(&screening.address_incomplete);
-        let cuts = screening.cluster_cuts.iter();
+        let (cuts, findings) = (screening.cluster_cuts.iter(), screening.findings.iter());
+        let policy = screening.policy();
         Self {
-            decision: screening.decision.as_str().to_owned(),
-            status: status(screening).to_owned(),
+            decision: screening.decision,
+            status: RecordedStatus::of(screening.is_complete()),
             score: screening.score,
             rule: screening.rule().0.to_owned(),
             covered: screening.covered,
             hops: screening.exposure_hops,
-            findings: screening.findings.iter().map(|found| finding(found, screening)).collect(),
+            findings: findings.map(|found| FindingRecord::new(found, policy)).collect(),
             reasons: reasons.map(ReasonRecord::from).collect(),
             cluster_cuts: cuts
                 .map(|cut| ListingReference::new(cut.list.id(), &cut.row().0.key))
@@ -136,8 +173,8 @@ impl From<&Screening<'_>> for AnswerRecord {
             unvalued_cut_short: screening.unvalued_cut_short,
             shadow: screening.shadow.as_deref().map(|shadow| ShadowRecord {
                 policy: shadow.policy().version().to_owned(),
-                decision: shadow.decision.as_str().to_owned(),
-                status: status(shadow).to_owned(),
+                decision: shadow.decision,
+                status: RecordedStatus::of(shadow.is_complete()),
                 score: shadow.score,
                 rule: shadow.rule().0.to_owned(),
             }),
@@ -145,29 +182,35 @@ impl From<&Screening<'_>> for AnswerRecord {
     }
 }
 
-fn status(screening: &Screening<'_>) -> &'static str {
-    if screening.is_complete() { "COMPLETE" } else { "INCOMPLETE" }
-}
-
-fn direction(direction: Direction) -> String {
-    match direction {
-        Direction::ReceivedFrom => "RECEIVED_FROM",
-        Direction::SentTo => "SENT_TO",
+impl FindingRecord {
+    /// Names the rule as the policy of the finding does.
+    fn new(finding: &Finding<'_>, policy: &Policy) -> Self {
+        Self {
+            kind: finding.kind,
+            listing: ListingReference::new(finding.list.id(), &finding.row.key),
+            state: finding.state,
+            score: finding.score,
+            decision: finding.decision,
+            rule: policy.rule_id(finding.by).to_owned(),
+            exposure: finding.exposure.as_ref().map(ExposureRecord::from),
+            same_transaction: finding.joined.map(|joined| joined.is_beside),
+            about: finding.about,
+        }
     }
-    .to_owned()
 }
 
-fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> FindingRecord {
-    FindingRecord {
-        kind: finding.kind.as_str().to_owned(),
-        listing: ListingReference::new(finding.list.id(), &finding.row.key),
-        state: <&str>::from(finding.state).to_owned(),
-        score: finding.score,
-        decision: finding.decision.as_str().to_owned(),
-        rule: screening.policy().rule_id(finding.by).to_owned(),
-        exposure: finding.exposure.as_ref().map(ExposureRecord::from),
-        same_transaction: finding.joined.map(|joined| joined.is_beside),
-        about: finding.about,
+impl ProspectRecord {
+    pub fn new(prospect: &Prospect<'_>, policy: &Policy) -> Self {
+        Self {
+            now: prospect.now.as_ref().map(ExposureRecord::from),
+            then: FindingRecord::new(&prospect.then, policy),
+        }
+    }
+}
+
+impl From<&UnvaluedProspect<'_>> for UnvaluedProspectRecord {
+    fn from(prospect: &UnvaluedProspect<'_>) -> Self {
+        Self { now: prospect.now, then: UnvaluedRecord::from(&prospect.then) }
     }
 }
 
@@ -180,12 +223,12 @@ impl ListingReference {
 impl From<&Nearness> for ExposureRecord {
     fn from(near: &Nearness) -> Self {
         Self {
-            direction: direction(near.direction),
+            direction: near.direction,
             hops: near.hops,
-            timing: near.timing.as_str().to_owned(),
+            timing: near.timing,
             hub: near.hub,
             common_input: near.common_input,
-            direct: near.direct.map(|direct| (direct.share, direct.value)),
+            direct: near.direct,
         }
     }
 }
@@ -197,7 +240,7 @@ impl From<&Incomplete> for ReasonRecord {
             ReasonSubject::Data => reason.to_string(),
             ReasonSubject::Address => String::new(),
         };
-        Self { code: code.as_str().to_owned(), detail }
+        Self { code, detail }
     }
 }
 
@@ -205,9 +248,23 @@ impl From<&UnvaluedDealings<'_>> for UnvaluedRecord {
     fn from(dealings: &UnvaluedDealings<'_>) -> Self {
         Self {
             listing: ListingReference::new(dealings.list.id(), &dealings.row().0.key),
-            direction: direction(dealings.dealt.direction),
+            direction: dealings.dealt.direction,
             transfers: dealings.dealt.transfers,
             at_least: dealings.dealt.at_least,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records name codes as answers do, of which the names are given by hand.
+    #[test]
+    fn codes_are_named_as_in_answers() {
+        for code in IncompleteCode::ALL {
+            let name = serde_json::to_value(code).unwrap();
+            assert_eq!(name.as_str(), Some(code.as_str()));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::dice::Dice;
 use crate::support::needs::{Need, tool};
-use crate::support::place::{FAR, LISTED, NEAR, Place, transfers};
+use crate::support::place::{FAR, LISTED, NEAR, Place, SERVICE, transfers};
 use crate::support::program::{Running, check};
 
 /// Verifies a proof with the script of docs/audit.md and the log's public key alone.
@@ -191,4 +191,30 @@ fn a_hold_is_of_one_record() {
     check(&place.says(&["log", "hold", &second, "--release"]), 0, &["no longer on hold"]);
     check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
     check(&place.says(&["log", "hold", "00000000-1.0"]), 1, &["no record 00000000-1.0"]);
+}
+
+/// A command of its own has no graph yet; its record says so, and its replay does without one too. The
+/// server has it.
+#[test]
+fn a_payment_replays_with_the_graph_it_was_answered_with() {
+    let place = Place::new();
+    let file = place.file("t.csv", &transfers(&[(100, LISTED, NEAR), (200, NEAR, FAR)]));
+    check(&place.says(&["transfers", "import", &file]), 0, &[]);
+    let payment = ["payment", "deposit", "--from", NEAR, "--to", SERVICE, "--chain", "ethereum"];
+    let payment = [&payment[..], &["--amount", "1 ETH"]].concat();
+    let alone = place.json_with(10, &payment);
+    let served = {
+        let _server = place.serve();
+        let graph = place.json_plain(&["trace", FAR, "--output", "json"]);
+        assert!(graph["paths"].is_array(), "{graph}");
+        place.json_with(10, &payment)
+    };
+    let ids = [&alone, &served].map(|answer| record_of(answer).replace(".0", ".1"));
+    for id in &ids {
+        check(&place.says(&["log", "get", id]), 0, &["projection", "would be", "Evil Party"]);
+    }
+    check(&place.says(&["log", "replay", &ids[0], &ids[1]]), 0, &["2 equal"]);
+    check(&place.says(&["log", "redact", record_of(&alone)]), 0, &["redacted"]);
+    let replayed = place.says(&["log", "replay", &ids[0], &ids[1]]);
+    check(&replayed, 10, &["2 equal", "was redacted", "without their payments 1"]);
 }

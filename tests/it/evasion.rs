@@ -210,8 +210,8 @@ fn a_payment_that_reaches_the_floor_with_earlier_ones_is_foretold() {
             amount: Amount::from(amount),
             direction: Direction::ReceivedFrom,
         };
-        let payment_context = desk.engine().payment_context().unwrap();
         let now = desk.engine().now();
+        let payment_context = desk.engine().payment_context(now).unwrap();
         let scope = Scope::new(payment_context.snapshot(), &ScopeFilter::default(), now).unwrap();
         let prospective = payment_context.project(&scope, &payment);
         assert!(!prospective.incomplete);

@@ -22,6 +22,7 @@ mod payment;
 mod permissions;
 mod pki;
 mod policy;
+mod recorded;
 mod refusals;
 mod screening;
 mod serving;

@@ -265,7 +265,7 @@ fn foretold(
     payment: &Payment,
     narrowing: &ScopeFilter,
 ) -> Vec<(usize, Option<u8>, Seen)> {
-    let payment_context = desk.engine().payment_context().unwrap();
+    let payment_context = desk.engine().payment_context(desk.engine().now()).unwrap();
     let scope = Scope::new(payment_context.snapshot(), narrowing, desk.engine().now()).unwrap();
     let prospective = payment_context.project(&scope, payment);
     assert!(!prospective.incomplete);
@@ -431,7 +431,7 @@ fn while_transfers_are_read_in_the_answer_says_so() {
         direction: Direction::ReceivedFrom,
     };
     let told = |from: u8| {
-        let payment_context = desk.engine().payment_context().unwrap();
+        let payment_context = desk.engine().payment_context(desk.engine().now()).unwrap();
         let narrowing = ScopeFilter::default();
         let scope =
             Scope::new(payment_context.snapshot(), &narrowing, desk.engine().now()).unwrap();

@@ -172,7 +172,8 @@ impl Story {
 
     /// A list changes; the graph is held now and then, so that labels are behind for sure.
     fn import(&mut self, desk: Desk) -> Desk {
-        let held = (self.dice.below(2) == 0).then(|| desk.engine().payment_context());
+        let held =
+            (self.dice.below(2) == 0).then(|| desk.engine().payment_context(desk.engine().now()));
         if self.dice.below(2) == 0 {
             Import::random(&mut self.dice).make(&desk);
         } else {

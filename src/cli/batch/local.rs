@@ -17,10 +17,13 @@ use super::form::RowForm;
 use crate::audit::RecordId;
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
-use crate::engine::decision_log::{RecordedItem, References};
+use crate::engine::decision_log::{QueriedAddress, RecordedItem, References};
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
+
+/// Why a row without a readable address is refused, on record.
+const FAULTY_ROW: &str = "FAULTY_ROW";
 
 /// How rows are queried and written.
 #[derive(Clone, Debug)]
@@ -119,8 +122,8 @@ fn answer_chunk(
         let asked = chunk.row(place);
         let chain_text = row_settings.chain_of(&asked);
         let known = asked.fault.is_none().then(|| chain.parse(chain_text)).flatten();
-        let question = (asked.address, chain_text);
-        let plain = known.and_then(|chain| screener.clear_answer(question, chain));
+        let query = QueriedAddress { address: asked.address, chain: chain_text };
+        let plain = known.and_then(|chain| screener.clear_answer(query, chain));
         if let Some((plain, found_by)) = &plain
             && let Some(at) = cache.find(*plain, chain_text)
         {
@@ -136,8 +139,11 @@ fn answer_chunk(
         let is_recorded = record.is_some();
         let answer = match plain.filter(|_| cache.has_room()) {
             Some((plain, _)) => {
-                let at = cache.insert((plain, chain_text), row, &row_settings.form, record.clone());
-                RowAnswer::Clear(at)
+                let mut rest = Vec::new();
+                row_settings.form.rest(&row, &mut rest);
+                let (chain, record) = (chain_text.to_owned(), record.clone());
+                cache.0.push(CachedAnswer { plain, chain, row, rest, record, times: 1 });
+                RowAnswer::Clear(cache.0.len() - 1)
             }
             None => RowAnswer::Row(Box::new(row)),
         };
@@ -219,7 +225,12 @@ fn row(
     policy: &str,
 ) -> (ResultRow, Option<RecordedItem<'static>>) {
     if let Some(fault) = asked.fault {
-        return (answer::error_row(asked, fault), None);
+        let record = screener.engine.decision_log().map(|_| {
+            let chain = row_settings.chain_of(asked);
+            let query = QueriedAddress { address: asked.address, chain };
+            RecordedItem::refused(FAULTY_ROW, query, &References::default())
+        });
+        return (answer::error_row(asked, fault), record);
     }
     let mut answered = screener.item(row_settings.query(asked, String::new()), false);
     if row_settings.evidence && answer::wants_path(&answered.item) {
@@ -255,19 +266,6 @@ impl AnswerCache {
 
     fn has_room(&self) -> bool {
         self.0.len() < MAX_CACHED
-    }
-
-    fn insert(
-        &mut self,
-        (plain, chain): (ClearAnswer, &str),
-        row: ResultRow,
-        form: &RowForm,
-        record: Option<RecordedItem<'static>>,
-    ) -> usize {
-        let mut rest = Vec::new();
-        form.rest(&row, &mut rest);
-        self.0.push(CachedAnswer { plain, chain: chain.to_owned(), row, rest, record, times: 1 });
-        self.0.len() - 1
     }
 }
 

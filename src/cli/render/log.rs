@@ -50,7 +50,10 @@ pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
         }
     }
     line(&mut text, 2, "decision", &decision(record, style));
-    if record.refused.is_empty() {
+    if record.call_refused {
+        line(&mut text, 2, "refused call", &format!("of {} addresses", record.call_addresses));
+    }
+    if is_decided(record) {
         let status = short(record.status().as_str_name(), "SCREENING_STATUS_");
         line(&mut text, 2, "status", status);
         line(&mut text, 2, "score", &record.score.to_string());
@@ -62,6 +65,23 @@ pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
         let of = format!("{} of {} on {}", payment.amount, payment.asset, payment.chain);
         let whole = short(payment.decision().as_str_name(), "DECISION_");
         line(&mut text, 2, "payment", &escape(&format!("{side}; {of}; as a whole {whole}")));
+        add_projection(&mut text, payment);
+    }
+    if let Some(comparison) = &record.comparison {
+        for (version, outcome) in [
+            (&comparison.baseline_version, &comparison.baseline),
+            (&comparison.candidate_version, &comparison.candidate),
+        ] {
+            let outcome = outcome.clone().unwrap_or_default();
+            let decision = words::decision(outcome.decision());
+            let by = format!("{version}: {decision}, score {}, {}", outcome.score, outcome.rule_id);
+            line(&mut text, 2, "policy", &escape(&by));
+        }
+    }
+    if let Some(trace) = &record.trace {
+        let cut = if trace.cut_short { ", cut short" } else { "" };
+        let found = format!("{} over {} hops at most{cut}", trace.paths, trace.max_hops);
+        line(&mut text, 2, "paths", &found);
     }
     for reason in &record.incomplete_reasons {
         let code = short(reason.code().as_str_name(), "INCOMPLETE_REASON_CODE_");
@@ -75,13 +95,45 @@ pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
     text
 }
 
-fn found(finding: &v1::RecordedFinding) -> String {
-    let kind = short(finding.kind().as_str_name(), "FINDING_KIND_");
-    let whom = match (finding.party.as_str(), finding.listed_address.as_str()) {
-        ("", "") => format!("row {}", finding.row),
+/// What a payment would change, and where its other records are.
+fn add_projection(text: &mut String, payment: &v1::RecordedPayment) {
+    let effect = short(payment.effect().as_str_name(), "PAYMENT_EFFECT_");
+    let split = if payment.amount_split_unknown { ", split unknown" } else { "" };
+    let lacks = if payment.prospective_incomplete { ", incomplete" } else { "" };
+    line(text, 2, "projection", &format!("{effect}{split}{lacks}"));
+    for prospect in &payment.prospective_exposures {
+        let would_be = found(prospect.finding.as_ref().unwrap_or(&Default::default()));
+        let now = match prospect.current_hops {
+            0 => "new".to_owned(),
+            hops => format!("now {hops} hops"),
+        };
+        line(text, 2, "would be", &escape(&format!("{would_be}; {now}")));
+    }
+    for dealings in &payment.prospective_unvalued_dealings {
+        let v1::RecordedUnvaluedProspect { list_id, row, .. } = dealings;
+        let whom = whom(&dealings.party, &dealings.listed_address, row);
+        let (now, then) = (dealings.current_transfers, dealings.prospective_transfers);
+        let more = format!("{then} unvalued transfers with {list_id} ({whom}); now {now}");
+        line(text, 2, "would be", &escape(&more));
+    }
+    if payment.addresses > 1 {
+        let first = format!("{} records from {} on", payment.addresses, payment.first_record_id);
+        line(text, 2, "addresses", &escape(&first));
+    }
+}
+
+/// A listing: its party and address, or its row where it is gone.
+fn whom(party: &str, address: &str, row: &str) -> String {
+    match (party, address) {
+        ("", "") => format!("row {row}"),
         ("", address) => address.to_owned(),
         (party, address) => format!("{party}, {address}"),
-    };
+    }
+}
+
+fn found(finding: &v1::RecordedFinding) -> String {
+    let kind = short(finding.kind().as_str_name(), "FINDING_KIND_");
+    let whom = whom(&finding.party, &finding.listed_address, &finding.row);
     let hops = if finding.hops > 0 { format!(", {} hops", finding.hops) } else { String::new() };
     let decision = short(finding.decision().as_str_name(), "DECISION_");
     format!("{kind} {} ({whom}){hops}: {decision}, score {}", finding.list_id, finding.score)
@@ -92,12 +144,19 @@ fn address(record: &v1::ScreeningRecord) -> String {
 }
 
 fn decision(record: &v1::ScreeningRecord, style: Style) -> String {
-    if record.refused.is_empty() {
+    if !record.refused.is_empty() {
+        "REFUSED".to_owned()
+    } else if is_decided(record) {
         let decision = record.decision();
         style.paint(words::colour(decision), words::decision(decision))
     } else {
-        "REFUSED".to_owned()
+        "-".to_owned()
     }
+}
+
+/// Whether a decision was made.
+fn is_decided(record: &v1::ScreeningRecord) -> bool {
+    record.refused.is_empty() && record.comparison.is_none() && record.trace.is_none()
 }
 
 /// The keys and the latest checkpoint.
@@ -122,6 +181,13 @@ pub fn replayed(replay: &v1::ReplayedScreening) -> String {
     if !replay.not_replayed.is_empty() {
         return format!("{record_id}: not replayed: {}\n", escape(&replay.not_replayed));
     }
+    if !replay.payment_not_replayed.is_empty() {
+        let why = escape(&replay.payment_not_replayed);
+        let equal = if replay.equal { "equal" } else { "differs" };
+        let mut text = format!("{record_id}: {equal}, its payment not replayed: {why}\n");
+        add_differences(&mut text, replay);
+        return text;
+    }
     let mut text = format!("{record_id}: differs");
     if replay.recorded_by != replay.replayed_by {
         let v1::ReplayedScreening { recorded_by, replayed_by, .. } = replay;
@@ -129,11 +195,15 @@ pub fn replayed(replay: &v1::ReplayedScreening) -> String {
         text.push_str(&escape(&versions));
     }
     text.push('\n');
+    add_differences(&mut text, replay);
+    text
+}
+
+fn add_differences(text: &mut String, replay: &v1::ReplayedScreening) {
     for difference in &replay.differences {
         let v1::ReplayDifference { field, recorded, replayed } = difference;
-        line(&mut text, 2, field, &escape(&format!("recorded {recorded}, replayed {replayed}")));
+        line(text, 2, field, &escape(&format!("recorded {recorded}, replayed {replayed}")));
     }
-    text
 }
 
 /// What the files of a log hold, and what is wrong with them.

@@ -1,21 +1,24 @@
 //! What a leaf of the decision log says of the call: JSON, so that it can be read without this program.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::PaymentRecord;
 use crate::domain::list::ListId;
 
 /// What was asked, by whom, and by which data it was answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallRecord {
+pub struct CallRecord<'c> {
     /// The method, such as `ScreenAddress`; `screen` for a batch on the command line.
-    pub method: String,
-    pub identity: String,
+    pub method: Cow<'c, str>,
+    pub identity: Cow<'c, str>,
     /// The snapshot's id.
-    pub snapshot: String,
+    pub snapshot: Cow<'c, str>,
     /// The only lists asked for; empty: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lists: Vec<ListId>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub lists: Cow<'c, [ListId]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +28,11 @@ pub struct CallRecord {
     /// The moment of evaluation, where a past snapshot was asked for; else that of the leaf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluated_at: Option<Timestamp>,
+    /// Of a call that was refused as a whole: how many addresses it had. The first are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_queries: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedPolicies>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentRecord>,
     /// The keyed hash of the identity and its idempotency key, in hex.
@@ -35,6 +43,25 @@ pub struct CallRecord {
     pub repeats: Option<String>,
 }
 
+#[expect(clippy::ptr_arg, reason = "serde gives a reference")]
+fn is_empty(lists: &Cow<'_, [ListId]>) -> bool {
+    lists.is_empty()
+}
+
+impl CallRecord<'_> {
+    /// The context of its leaves.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a call is text, numbers and lists")
+    }
+}
+
+/// The versions of the policies that ComparePolicies compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparedPolicies {
+    pub baseline: String,
+    pub candidate: String,
+}
+
 /// What an officer did with a record: a leaf without items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE", deny_unknown_fields)]
@@ -43,20 +70,4 @@ pub enum OfficerEvent {
     Held { record: String, identity: String, reason: String },
     /// And no longer.
     Released { record: String, identity: String, reason: String },
-}
-
-/// A payment, and what was decided of the whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaymentRecord {
-    /// CAIP-2.
-    pub chain: String,
-    /// `native` or the token.
-    pub asset: String,
-    /// In the asset's smallest unit.
-    pub amount: String,
-    /// DEPOSIT or WITHDRAWAL.
-    pub direction: String,
-    pub decision: String,
-    pub status: String,
-    pub score: u8,
 }

@@ -1,4 +1,5 @@
-//! Answers by idempotency key, for a window of time. Read again from the log at a start.
+//! Answers by idempotency key, for a window of time, and the keys of calls in flight. Answers are read
+//! again from the log at a start.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::OpenOptions;
@@ -13,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{CallRecord, DecisionLog, References};
-use crate::audit::{AuditError, Query, Reader, RecordId};
+use super::{CallRecord, DecisionLog, PaymentRecord, RecordError, RecordedItem, References};
+use crate::audit::{AuditError, ITEMS_PER_LEAF, Query, Reader, RecordId};
 use crate::domain::lock::Recover;
 
 /// The most keys that are known at once; beyond, the oldest is forgotten.
@@ -34,8 +35,10 @@ pub struct KnownAnswer {
     /// The first record.
     pub record: RecordId,
     pub snapshot: String,
-    /// The moment of the answer.
+    /// When it was recorded.
     pub at: Timestamp,
+    /// The moment of evaluation.
+    pub evaluated_at: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -43,9 +46,116 @@ pub(super) struct KnownAnswers(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    /// Calls in flight.
+    claims: HashMap<Key, Claim>,
     answers: HashMap<Key, KnownAnswer>,
     /// Keys with their moments, the oldest first; some have been answered again since.
     order: VecDeque<(Timestamp, Key)>,
+}
+
+/// The calls in flight under one key: one goes on, the others wait in their order.
+#[derive(Debug)]
+struct Claim {
+    /// What the first of them asks.
+    content: [u8; 32],
+    calls: usize,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The most calls that wait for another under one key.
+const MAX_WAITING: usize = 64;
+
+/// A key that no other call goes on under until this is dropped.
+#[derive(Debug)]
+pub struct KeyClaim {
+    /// What was answered under the key before.
+    pub known: Option<KnownAnswer>,
+    turn: Turn,
+}
+
+/// A call's part of a claim, while it waits and after.
+#[derive(Debug)]
+struct Turn {
+    answers: Arc<KnownAnswers>,
+    key: Key,
+    content: [u8; 32],
+    held: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+/// Why a call cannot go on under a key.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error("the idempotency key was used for another request")]
+    OtherContent,
+    #[error("{MAX_WAITING} calls with the same idempotency key wait already")]
+    TooManyWaiting,
+    #[error(transparent)]
+    Log(#[from] AuditError),
+}
+
+impl Turn {
+    /// Begins to wait for the turn of a key.
+    fn queue(
+        answers: &Arc<KnownAnswers>,
+        key: Key,
+        content: [u8; 32],
+    ) -> Result<(Self, Arc<tokio::sync::Mutex<()>>), ClaimError> {
+        let mut known = answers.0.lock().recover();
+        let claim = known.claims.entry(key).or_insert_with(|| Claim {
+            content,
+            calls: 0,
+            turn: Arc::default(),
+        });
+        if claim.content != content {
+            return Err(ClaimError::OtherContent);
+        }
+        if claim.calls > MAX_WAITING {
+            return Err(ClaimError::TooManyWaiting);
+        }
+        claim.calls += 1;
+        let turn = claim.turn.clone();
+        drop(known);
+        Ok((Self { answers: answers.clone(), key, content, held: None }, turn))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // The next one goes on once the lock is released, and finds the claim still there.
+        self.held = None;
+        let mut known = self.answers.0.lock().recover();
+        if let Some(claim) = known.claims.get_mut(&self.key) {
+            claim.calls -= 1;
+            if claim.calls == 0 {
+                known.claims.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl KeyClaim {
+    pub fn key(&self) -> &[u8; 32] {
+        &self.turn.key
+    }
+
+    pub fn content(&self) -> &[u8; 32] {
+        &self.turn.content
+    }
+
+    /// Keeps an answer under the key: as soon as it is appended, since a call may end before it is
+    /// written.
+    pub fn remember(&self, answer: KnownAnswer) {
+        self.turn.answers.0.lock().recover().insert(self.turn.key, answer);
+    }
+
+    /// Forgets an answer that could not be recorded.
+    pub fn forget(&self) {
+        let mut known = self.turn.answers.0.lock().recover();
+        match &self.known {
+            Some(before) => known.insert(self.turn.key, before.clone()),
+            None => drop(known.answers.remove(&self.turn.key)),
+        }
+    }
 }
 
 impl KnownAnswers {
@@ -60,7 +170,9 @@ impl KnownAnswers {
         let indices = reader.first_from(from)?..u64::MAX;
         for leaf in reader.leaves(Query { indices, from: Some(from), ..Query::default() }) {
             let leaf = leaf?;
-            let Ok(call) = serde_json::from_slice::<CallRecord>(&leaf.context) else { continue };
+            let Ok(call) = serde_json::from_slice::<CallRecord<'_>>(&leaf.context) else {
+                continue;
+            };
             let digest = |hex: &str| {
                 let bytes = HEXLOWER.decode(hex.as_bytes()).ok()?;
                 <[u8; 32]>::try_from(bytes).ok()
@@ -70,7 +182,9 @@ impl KnownAnswers {
             let (Some(key), Some(content)) = (&call.idempotency_key, &content) else { continue };
             let (Some(key), Some(content)) = (digest(key), digest(content)) else { continue };
             let record = RecordId { tag: reader.tag(), index: leaf.index, item: 0 };
-            let answer = KnownAnswer { content, record, snapshot: call.snapshot, at: leaf.time };
+            let (snapshot, at) = (call.snapshot.into_owned(), leaf.time);
+            let evaluated_at = call.evaluated_at.unwrap_or(at);
+            let answer = KnownAnswer { content, record, snapshot, at, evaluated_at };
             let mut known = self.0.lock().recover();
             // A call of several leaves is known by its first.
             if known.answers.get(&key).is_none_or(|known| known.at < answer.at) {
@@ -145,20 +259,179 @@ impl DecisionLog {
         Ok(digest)
     }
 
-    /// What was answered under a key within the window before `now`. Opens the log.
-    pub fn known_answer(
+    /// Takes a key for a call, once no other call goes on under it. Opens the log.
+    pub async fn claim(
+        &self,
+        key: Key,
+        content: [u8; 32],
+        now: impl Fn() -> Timestamp,
+    ) -> Result<KeyClaim, ClaimError> {
+        self.known_answer(&key, &content, now())?;
+        let (mut turn, waiting) = Turn::queue(&self.known, key, content)?;
+        turn.held = Some(waiting.lock_owned().await);
+        // The call before may have answered.
+        let known = self.known_answer(&key, &content, now())?;
+        Ok(KeyClaim { known, turn })
+    }
+
+    /// What was answered under a key within the window before `now`.
+    fn known_answer(
         &self,
         key: &Key,
+        content: &[u8; 32],
         now: Timestamp,
-    ) -> Result<Option<KnownAnswer>, AuditError> {
+    ) -> Result<Option<KnownAnswer>, ClaimError> {
         self.log(now)?;
         let mut known = self.known.0.lock().recover();
         known.forget(oldest(now, self.settings.idempotency_window));
-        Ok(known.answers.get(key).cloned())
+        match known.answers.get(key) {
+            Some(answer) if answer.content != *content => Err(ClaimError::OtherContent),
+            answer => Ok(answer.cloned()),
+        }
     }
 
-    /// Keeps an answer under a key.
-    pub fn remember(&self, key: Key, answer: KnownAnswer) {
-        self.known.0.lock().recover().insert(key, answer);
+    /// Whether the records of a call, from `first` on, say the same as `items` and `payment`. Reads the
+    /// log.
+    pub fn is_recorded(
+        &self,
+        first: RecordId,
+        items: &[RecordedItem<'_>],
+        payment: Option<&PaymentRecord>,
+        now: Timestamp,
+    ) -> Result<bool, RecordError> {
+        let reader = self.reader_of(first, now)?;
+        for (n, items) in items.chunks(ITEMS_PER_LEAF).enumerate() {
+            let leaf = reader.leaf(first.index + n as u64)?;
+            let is_same = leaf.items.len() == items.len()
+                && leaf.items.iter().zip(items).all(|(kept, new)| kept.answer == new.answer());
+            let call = serde_json::from_slice::<CallRecord<'_>>(&leaf.context);
+            if !is_same || !call.is_ok_and(|call| call.payment.as_ref() == payment) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::config::DecisionLogSettings;
+    use crate::engine::decision_log::QueriedAddress;
+
+    const NOW: &str = "2025-11-20T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn log(directory: &Path) -> DecisionLog {
+        let settings = DecisionLogSettings::default();
+        DecisionLog::new(&settings, directory, Arc::new(now)).unwrap().unwrap()
+    }
+
+    fn answer(content: [u8; 32]) -> KnownAnswer {
+        let record = "1f3a9c0b-1.0".parse().unwrap();
+        KnownAnswer { content, record, snapshot: "s".to_owned(), at: now(), evaluated_at: now() }
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn taken<T: std::fmt::Debug>(polled: Poll<Result<T, ClaimError>>) -> T {
+        match polled {
+            Poll::Ready(claimed) => claimed.unwrap(),
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_call_waits_for_another_under_its_key_and_repeats_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        assert_eq!(first.known, None);
+        let mut second = pin!(log.claim(key, content, now));
+        assert!(poll(second.as_mut()).is_pending());
+        // Other content is refused, other keys go on.
+        let mut other = pin!(log.claim(key, [3; 32], now));
+        assert!(matches!(poll(other.as_mut()), Poll::Ready(Err(ClaimError::OtherContent))));
+        let mut apart = pin!(log.claim([4; 32], [3; 32], now));
+        drop(taken(poll(apart.as_mut())));
+
+        first.remember(answer(content));
+        assert!(poll(second.as_mut()).is_pending());
+        drop(first);
+        let second = taken(poll(second.as_mut()));
+        assert_eq!(second.known, Some(answer(content)));
+        drop(second);
+        assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_fails_or_is_cancelled_lets_the_next_go_on_as_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        let mut cancelled = Box::pin(log.claim(key, content, now));
+        assert!(poll(cancelled.as_mut()).is_pending());
+        let mut third = pin!(log.claim(key, content, now));
+        assert!(poll(third.as_mut()).is_pending());
+        drop(cancelled);
+        first.remember(answer(content));
+        first.forget();
+        drop(first);
+        let third = taken(poll(third.as_mut()));
+        assert_eq!(third.known, None);
+        drop(third);
+        // Nothing holds the content of a call that failed.
+        let mut other = pin!(log.claim(key, [3; 32], now));
+        drop(taken(poll(other.as_mut())));
+        assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn only_so_many_calls_wait_under_a_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let (key, content) = ([1; 32], [2; 32]);
+        let mut first = pin!(log.claim(key, content, now));
+        let first = taken(poll(first.as_mut()));
+        let mut waiting: Vec<_> =
+            (0..MAX_WAITING).map(|_| Box::pin(log.claim(key, content, now))).collect();
+        assert!(waiting.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+        let mut more = pin!(log.claim(key, content, now));
+        assert!(matches!(poll(more.as_mut()), Poll::Ready(Err(ClaimError::TooManyWaiting))));
+        drop((first, waiting));
+        assert!(log.known.0.lock().recover().claims.is_empty());
+    }
+
+    #[test]
+    fn recorded_answers_are_those_that_were_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let items = |why: &str| -> Vec<RecordedItem<'static>> {
+            let query = QueriedAddress { address: "a", chain: "" };
+            let one = |n: u32| if n == 17 { why.to_owned() } else { n.to_string() };
+            let item = |n| RecordedItem::refused(&one(n), query, &References::default());
+            (0..20).map(item).collect()
+        };
+        let context = CallRecord::default().to_json();
+        let recorded = log.append(&context, now(), &items("same")).unwrap();
+        let first = log.finish_blocking(recorded).unwrap().unwrap().first;
+        let is_recorded =
+            |items: &[RecordedItem<'_>]| log.is_recorded(first, items, None, now()).unwrap();
+        assert!(is_recorded(&items("same")));
+        assert!(!is_recorded(&items("other")));
+        assert!(!is_recorded(&items("same")[..19]));
     }
 }

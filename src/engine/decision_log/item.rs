@@ -8,12 +8,13 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::PaymentItemRecord;
 use crate::audit::NewItem;
 use crate::domain::address::{Encoding, MAX_ADDRESS, Reading};
 use crate::domain::chain::MAX_CHAIN;
 use crate::domain::packed_key::PackedKey;
 use crate::screening::policy::Decision;
-use crate::screening::{AnswerRecord, Screening};
+use crate::screening::{AnswerRecord, RecordedStatus, Screening};
 
 /// An answer as it is hashed and kept, beside the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +24,54 @@ pub struct ItemRecord {
     pub chain: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerRecord>,
-    /// Of a payment: SOURCE or DESTINATION.
+    /// What it is of a payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<String>,
+    pub payment: Option<PaymentItemRecord>,
+    /// What ComparePolicies answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonRecord>,
+    /// What TraceExposure answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceRecord>,
     /// Why there is no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+/// What two policies made of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparisonRecord {
+    pub baseline: OutcomeRecord,
+    pub candidate: OutcomeRecord,
+}
+
+/// What a policy made of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeRecord {
+    pub decision: Decision,
+    pub status: RecordedStatus,
+    pub score: u8,
+    pub rule: String,
+}
+
+impl From<&Screening<'_>> for OutcomeRecord {
+    fn from(screening: &Screening<'_>) -> Self {
+        Self {
+            decision: screening.decision,
+            status: RecordedStatus::of(screening.is_complete()),
+            score: screening.score,
+            rule: screening.rule().0.to_owned(),
+        }
+    }
+}
+
+/// What a search for paths came to; the paths are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceRecord {
+    pub paths: u32,
+    pub common_inputs: u32,
+    pub max_hops: u32,
+    pub cut_short: bool,
 }
 
 /// The references of a record, which are kept and deleted with the address.
@@ -52,7 +95,8 @@ pub struct RecordClass(pub u8);
 
 impl RecordClass {
     pub const INCOMPLETE: u8 = 1 << 3;
-    pub const REFUSED: u8 = 1 << 4;
+    /// Without a decision: refused, or the answer of a method that decides nothing.
+    pub const UNDECIDED: u8 = 1 << 4;
 
     pub fn of(decision: Decision) -> u8 {
         match decision {
@@ -61,6 +105,13 @@ impl RecordClass {
             Decision::Block => 1 << 2,
         }
     }
+}
+
+/// An address and the chain that was named with it, as they were asked.
+#[derive(Clone, Copy, Debug)]
+pub struct QueriedAddress<'q> {
+    pub address: &'q str,
+    pub chain: &'q str,
 }
 
 /// An item that is about to be recorded.
@@ -88,8 +139,8 @@ impl Fingerprints {
         }
     }
 
-    /// Those of an answer to `address`, asked of `chain`.
-    pub fn of(screening: &Screening<'_>, (address, chain): (&str, &str)) -> Self {
+    /// Those of an answer.
+    pub fn of(screening: &Screening<'_>, query: QueriedAddress<'_>) -> Self {
         if let (Some(understood), true) = (&screening.address, screening.other_addresses.is_empty())
             && let ([key], Encoding::Evm) = (understood.key_ids(), understood.encoding())
         {
@@ -102,8 +153,8 @@ impl Fingerprints {
             is_by_chain |= matches!(understood.encoding(), Encoding::Verbatim | Encoding::Solana);
         }
         // Without its chain the text may be no address: then it is looked up as it is.
-        if found.is_empty() || (is_by_chain && !chain.is_empty()) {
-            found.push(fingerprint_of_text(address));
+        if found.is_empty() || (is_by_chain && !query.chain.is_empty()) {
+            found.push(fingerprint_of_text(query.address));
         }
         Self::Many(found)
     }
@@ -113,11 +164,11 @@ impl<'a> RecordedItem<'a> {
     /// The record of an answer.
     pub fn answered(
         screening: &Screening<'_>,
-        (address, chain): (&str, &str),
+        query: QueriedAddress<'_>,
         references: &References,
     ) -> Self {
         let record = ItemRecord {
-            chain: chain.to_owned(),
+            chain: query.chain.to_owned(),
             answer: Some(AnswerRecord::from(screening)),
             ..ItemRecord::default()
         };
@@ -125,9 +176,9 @@ impl<'a> RecordedItem<'a> {
         Self {
             answer: json(&record),
             class: RecordClass::of(screening.decision) | incomplete,
-            address: Cow::Owned(address.to_owned()),
+            address: Cow::Owned(query.address.to_owned()),
             reference: references.json(),
-            fingerprints: Fingerprints::of(screening, (address, chain)),
+            fingerprints: Fingerprints::of(screening, query),
         }
     }
 
@@ -148,8 +199,26 @@ impl<'a> RecordedItem<'a> {
         }
     }
 
+    /// The record of an answer that decides nothing.
+    pub fn undecided(
+        record: &ItemRecord,
+        query: QueriedAddress<'_>,
+        references: &References,
+    ) -> Self {
+        let mut found = Vec::new();
+        fingerprints(query.address, &mut found);
+        Self {
+            answer: json(record),
+            class: RecordClass::UNDECIDED,
+            address: Cow::Owned(query.address.to_owned()),
+            reference: references.json(),
+            fingerprints: Fingerprints::Many(found),
+        }
+    }
+
     /// The record of a query that was refused. Its texts may be of any length: they are cut.
-    pub fn refused(why: &str, (address, chain): (&str, &str), references: &References) -> Self {
+    pub fn refused(why: &str, query: QueriedAddress<'_>, references: &References) -> Self {
+        let QueriedAddress { address, chain } = query;
         let end = address.floor_char_boundary(MAX_ADDRESS);
         let record = ItemRecord {
             chain: chain[..chain.floor_char_boundary(MAX_CHAIN)].to_owned(),
@@ -158,11 +227,16 @@ impl<'a> RecordedItem<'a> {
         };
         Self {
             answer: json(&record),
-            class: RecordClass::REFUSED,
+            class: RecordClass::UNDECIDED,
             address: Cow::Owned(address[..end].to_owned()),
             reference: references.json(),
             fingerprints: Fingerprints::One(fingerprint_of_text(&address[..end])),
         }
+    }
+
+    /// The answer, as it is kept.
+    pub(super) fn answer(&self) -> &[u8] {
+        &self.answer
     }
 
     /// Whether the answer is the same.
@@ -170,11 +244,15 @@ impl<'a> RecordedItem<'a> {
         self.answer == other.answer
     }
 
-    /// The same as an address of a payment: the side that it is on, the customer's reference and
-    /// the transaction.
-    pub fn of_payment(mut self, side: &str, customer: Option<String>, tx: &str) -> Self {
+    /// The same as an address of a payment, with the customer's reference and the transaction.
+    pub fn of_payment(
+        mut self,
+        payment: PaymentItemRecord,
+        customer: Option<String>,
+        tx: &str,
+    ) -> Self {
         if let Ok(record) = serde_json::from_slice::<ItemRecord>(&self.answer) {
-            self.answer = json(&ItemRecord { side: Some(side.to_owned()), ..record });
+            self.answer = json(&ItemRecord { payment: Some(payment), ..record });
         }
         self.refer(|references| {
             references.customer = customer;

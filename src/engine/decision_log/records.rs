@@ -23,7 +23,7 @@ pub struct Record {
     pub id: RecordId,
     /// The time of its leaf.
     pub time: Timestamp,
-    pub call: CallRecord,
+    pub call: CallRecord<'static>,
     pub item: ItemRecord,
     /// `None` where it was redacted.
     pub address: Option<String>,
@@ -255,7 +255,7 @@ impl<'q> RecordFilter<'q> {
             && is(&wanted.request_id, &record.references.request_id)
             && is(&wanted.rule, answer.map_or("", |answer| &answer.rule))
             && wanted.complete.is_none_or(|complete| {
-                answer.is_some_and(|answer| (answer.status == "COMPLETE") == complete)
+                answer.is_some_and(|answer| answer.status.is_complete() == complete)
             })
             && self.is_on_list(&record)
             && self.party.as_ref().is_none_or(|party| party.has(&record, item));
@@ -352,9 +352,8 @@ pub fn check_classes(reader: &Reader) -> Result<Vec<RecordId>, RecordError> {
 /// The class of a recorded answer.
 fn class_of(answer: &[u8]) -> u8 {
     let Ok(ItemRecord { answer: Some(answer), .. }) = serde_json::from_slice(answer) else {
-        return RecordClass::REFUSED;
+        return RecordClass::UNDECIDED;
     };
-    let decision = Decision::ALL.into_iter().find(|it| it.as_str() == answer.decision);
-    let incomplete = if answer.status == "COMPLETE" { 0 } else { RecordClass::INCOMPLETE };
-    decision.map_or(0, RecordClass::of) | incomplete
+    let incomplete = if answer.status.is_complete() { 0 } else { RecordClass::INCOMPLETE };
+    RecordClass::of(answer.decision) | incomplete
 }

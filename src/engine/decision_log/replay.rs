@@ -1,30 +1,51 @@
 //! Computes recorded answers again from the data of then, and compares them field by field.
 
+mod payment;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Record;
+use crate::audit::RecordId;
 use crate::domain::chain::Chain;
-use crate::engine::{Engine, EngineError, RebuildLimits, Rebuilder};
-use crate::screening::{AnswerRecord, Scope, ScopeFilter};
+use crate::engine::{Engine, EngineError, RebuildLimits, Rebuilder, RebuiltSnapshot};
+use crate::screening::{AnswerRecord, Scope, ScopeError, ScopeFilter};
 
 /// The result of a replay.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    /// Fields that differ: name, recorded value, computed value, as JSON.
-    pub differences: Vec<(String, String, String)>,
+    /// Of the answer, and of its payment where that was replayed: their names begin with `payment.`.
+    pub differences: Vec<FieldDifference>,
+    /// Why the payment that the record is of was not replayed as a whole.
+    pub payment_not_replayed: Option<String>,
     /// The version of the program that answered.
     pub recorded_by: String,
 }
 
+/// A field that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDifference {
+    pub field: String,
+    /// As JSON; empty where it is not set.
+    pub recorded: String,
+    pub replayed: String,
+}
+
+/// The differences of a payment, or why it was not replayed.
+type PaymentReplay = Result<Vec<FieldDifference>, String>;
+
 /// Replays records, those of one snapshot best one after the other: its graph is built once.
 #[derive(Debug)]
 pub struct Replayer<'e> {
+    engine: &'e Engine,
     rebuilder: Rebuilder<'e>,
 }
 
 impl Engine {
     pub fn replayer(&self, limits: RebuildLimits) -> Replayer<'_> {
-        Replayer { rebuilder: self.rebuilder(limits) }
+        Replayer { engine: self, rebuilder: self.rebuilder(limits) }
     }
 }
 
@@ -36,29 +57,51 @@ impl Replayer<'_> {
         records: &[Record],
     ) -> Result<Vec<Result<Replay, EngineError>>, EngineError> {
         let past = self.rebuilder.rebuild(snapshot)?;
-        let replay = |record: &Record| {
-            let (recorded, address) = replayable(record)?;
-            let filter = ScopeFilter {
-                lists: record.call.lists.clone(),
-                as_of: record.call.as_of,
-                max_hops: record.call.max_hops,
-            };
-            let refused = |error: &dyn std::fmt::Display| not_replayable(error.to_string());
-            let scope = Scope::new(past.snapshot(), &filter, record.evaluated_at());
-            let scope = scope.map_err(|error| refused(&error))?;
-            let chain: Option<Chain> = record.item.chain.parse().ok();
-            let screening = past.screen(&scope, address, chain.as_ref());
-            let screening = screening.map_err(|error| refused(&error))?;
-            // No snapshot names the shadow policy.
-            let shadow = recorded.shadow.clone();
-            let replayed = AnswerRecord { shadow, ..AnswerRecord::from(&screening) };
-            Ok(Replay {
-                differences: differences(recorded, &replayed),
-                recorded_by: past.snapshot().record().engine_version.clone(),
-            })
+        // Each payment once, by its first record.
+        let mut payments: BTreeMap<RecordId, PaymentReplay> = BTreeMap::new();
+        let mut replay = |record: &Record| {
+            let mut replay = replay_answer(&past, record)?;
+            if let Some(payment) = &record.call.payment {
+                let id = record.first_of_payment().unwrap_or(record.id);
+                let of_payment = payments
+                    .entry(id)
+                    .or_insert_with(|| payment::replay(self.engine, &past, id, payment));
+                match of_payment {
+                    Ok(differences) => replay.differences.extend(differences.iter().cloned()),
+                    Err(why) => replay.payment_not_replayed = Some(why.clone()),
+                }
+            }
+            Ok(replay)
         };
-        Ok(records.iter().map(replay).collect())
+        Ok(records.iter().map(&mut replay).collect())
     }
+}
+
+/// Screens the address of a record again.
+fn replay_answer(past: &RebuiltSnapshot<'_>, record: &Record) -> Result<Replay, EngineError> {
+    let (recorded, address) = replayable(record)?;
+    let scope = scope_of(past, record).map_err(|error| not_replayable(error.to_string()))?;
+    let chain: Option<Chain> = record.item.chain.parse().ok();
+    let screening = past.screen(&scope, address, chain.as_ref());
+    let screening = screening.map_err(|error| not_replayable(error.to_string()))?;
+    // No snapshot names the shadow policy.
+    let shadow = recorded.shadow.clone();
+    let replayed = AnswerRecord { shadow, ..AnswerRecord::from(&screening) };
+    Ok(Replay {
+        differences: differences("", recorded, &replayed),
+        payment_not_replayed: None,
+        recorded_by: past.snapshot().record().engine_version.clone(),
+    })
+}
+
+/// The scope in which a record was answered.
+fn scope_of<'s>(past: &'s RebuiltSnapshot<'_>, record: &Record) -> Result<Scope<'s>, ScopeError> {
+    let filter = ScopeFilter {
+        lists: record.call.lists.to_vec(),
+        as_of: record.call.as_of,
+        max_hops: record.call.max_hops,
+    };
+    Scope::new(past.snapshot(), &filter, record.evaluated_at())
 }
 
 fn not_replayable(why: impl Into<String>) -> EngineError {
@@ -80,8 +123,9 @@ fn replayable(record: &Record) -> Result<(&AnswerRecord, &str), EngineError> {
     Ok((recorded, address))
 }
 
-fn differences(recorded: &AnswerRecord, replayed: &AnswerRecord) -> Vec<(String, String, String)> {
-    let fields = |record: &AnswerRecord| match serde_json::to_value(record) {
+/// The fields that differ between two records of one type, each name behind `prefix`.
+fn differences<R: Serialize>(prefix: &str, recorded: &R, replayed: &R) -> Vec<FieldDifference> {
+    let fields = |record: &R| match serde_json::to_value(record) {
         Ok(Value::Object(fields)) => fields,
         // A record is an object.
         Ok(_) | Err(_) => serde_json::Map::new(),
@@ -93,6 +137,10 @@ fn differences(recorded: &AnswerRecord, replayed: &AnswerRecord) -> Vec<(String,
     let text = |value: Option<&Value>| value.map_or_else(String::new, Value::to_string);
     let differing = names.into_iter().filter(|name| recorded.get(*name) != replayed.get(*name));
     differing
-        .map(|name| (name.clone(), text(recorded.get(name)), text(replayed.get(name))))
+        .map(|name| FieldDifference {
+            field: format!("{prefix}{name}"),
+            recorded: text(recorded.get(name)),
+            replayed: text(replayed.get(name)),
+        })
         .collect()
 }

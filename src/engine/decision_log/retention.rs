@@ -109,5 +109,5 @@ impl Engine {
 fn is_blocked_payment(leaf: &Leaf) -> bool {
     let call = serde_json::from_slice::<CallRecord>(&leaf.context);
     let payment = call.ok().and_then(|call| call.payment);
-    payment.is_some_and(|payment| payment.decision == Decision::Block.as_str())
+    payment.is_some_and(|payment| payment.decision == Decision::Block)
 }

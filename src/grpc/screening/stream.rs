@@ -13,7 +13,7 @@ use super::Screenings;
 use crate::audit::RecordId;
 use crate::engine::decision_log::RecordedItem;
 use crate::grpc::blocking::in_turn;
-use crate::grpc::recording::{self, RecordedCall};
+use crate::grpc::recording::{self, CallOrigin, RecordedCall};
 use crate::grpc::request::ScreeningOptions;
 use crate::grpc::screener::{AnsweredItem, Screener, Unanswered};
 use crate::grpc::status::Refusal;
@@ -28,11 +28,24 @@ pub(super) struct Session {
     options: Result<ScreeningOptions, Refusal>,
     /// The snapshot that was sent last, and the moment that its versions are of.
     sent: Option<(String, Option<Timestamp>)>,
+    /// What is recorded beside items under the options in force, by the last snapshot.
+    context: Option<StreamContext>,
+}
+
+struct StreamContext {
+    snapshot: Arc<Snapshot>,
+    json: Arc<[u8]>,
 }
 
 impl Session {
     pub(super) fn new(service: Screenings, identity: Arc<str>) -> Self {
-        Self { service, identity, options: Ok(ScreeningOptions::default()), sent: None }
+        Self {
+            service,
+            identity,
+            options: Ok(ScreeningOptions::default()),
+            sent: None,
+            context: None,
+        }
     }
 
     fn prepare(
@@ -42,13 +55,13 @@ impl Session {
     ) -> Result<Prepared, Status> {
         if question.options.is_some() {
             self.options = ScreeningOptions::check(question.options.as_ref(), None);
+            self.context = None;
         }
         let snapshot = self.service.snapshot()?;
         let query = question.query.unwrap_or_default();
         let options = self.options.clone();
         let dated = options.clone().unwrap_or_default();
-        let call = ("StreamScreenAddresses", &*self.identity);
-        let call = RecordedCall::new(call, &dated, snapshot.id(), now);
+        let context = self.context_of(&snapshot, &dated, now);
         let message = self.message_of(&snapshot, now, dated);
         let engine = self.service.engine.clone();
         let scope =
@@ -58,7 +71,7 @@ impl Session {
                 drop(scope);
                 PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
                     Ok(scope) => Screener::new(&engine, scope, now).item(query, options.evidence),
-                    Err(refusal) => Unanswered::unasked(query.request_id, refusal).into(),
+                    Err(refusal) => Unanswered::new(&engine, query, refusal).into(),
                 }))
             }
             Ok((scope, _)) => {
@@ -66,11 +79,34 @@ impl Session {
                 PreparedAnswer::Ready(Box::new(screener.item(query, false)))
             }
             Err(refusal) => {
-                let unanswered = Unanswered::unasked(query.request_id, refusal);
+                let unanswered = Unanswered::new(&engine, query, refusal);
                 PreparedAnswer::Ready(Box::new(unanswered.into()))
             }
         };
-        Ok(Prepared { message, answer, call })
+        Ok(Prepared {
+            message,
+            answer,
+            recording: context.map(|context| Recording { context, now }),
+        })
+    }
+
+    /// What is recorded beside the items that a snapshot answers; `None` where no log is kept.
+    fn context_of(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        options: &ScreeningOptions,
+        now: Timestamp,
+    ) -> Option<Arc<[u8]>> {
+        self.service.engine.decision_log()?;
+        let known = self.context.as_ref().filter(|of| Arc::ptr_eq(&of.snapshot, snapshot));
+        if let Some(known) = known {
+            return Some(known.json.clone());
+        }
+        let origin = CallOrigin { method: "StreamScreenAddresses", identity: &self.identity };
+        let call = RecordedCall::new(origin, options, snapshot.id(), now);
+        let json: Arc<[u8]> = call.context().into();
+        self.context = Some(StreamContext { snapshot: snapshot.clone(), json: json.clone() });
+        Some(json)
     }
 
     /// Answers as the transport asks for them, so that a slow reader holds back the reading of its own
@@ -105,8 +141,25 @@ impl Session {
     }
 }
 
-/// What may share leaves: a call, and its items with the places of their answers.
-type RecordedGroup = (RecordedCall, Vec<(RecordedItem<'static>, usize)>);
+/// What is recorded beside an item: the context, and the moment of evaluation.
+struct Recording {
+    context: Arc<[u8]>,
+    now: Timestamp,
+}
+
+impl Recording {
+    /// Whether items of both may share leaves.
+    fn is_alike(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.context, &other.context) && self.now == other.now
+    }
+}
+
+/// Items that may share leaves, with the places of their answers.
+struct RecordedGroup {
+    recording: Recording,
+    items: Vec<RecordedItem<'static>>,
+    places: Vec<usize>,
+}
 
 /// The most questions that are answered and recorded together.
 const MOST_TOGETHER: usize = 64;
@@ -162,11 +215,17 @@ impl Screenings {
                 Err(status) => Err(status),
             };
             let place = answers.len();
-            answers.push(answered.map(|(response, call, record)| {
-                let Some(record) = record else { return response };
-                match records.last_mut() {
-                    Some((known, items)) if known.is_alike(&call) => items.push((record, place)),
-                    _ => records.push((call, vec![(record, place)])),
+            answers.push(answered.map(|AnsweredQuestion { response, recording, record }| {
+                let Some((recording, record)) = recording.zip(record) else { return response };
+                match records.last_mut().filter(|group| group.recording.is_alike(&recording)) {
+                    Some(group) => {
+                        group.items.push(record);
+                        group.places.push(place);
+                    }
+                    None => {
+                        let (items, places) = (vec![record], vec![place]);
+                        records.push(RecordedGroup { recording, items, places });
+                    }
                 }
                 response
             }));
@@ -191,9 +250,9 @@ impl Screenings {
     ) -> Result<Vec<(usize, RecordId)>, Refusal> {
         let mut ids = Vec::new();
         let mut last = None;
-        for (call, items) in groups {
-            let (items, places): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-            let Some(recorded) = call.append(&self.engine, &items)? else { continue };
+        for RecordedGroup { recording: Recording { context, now }, items, places } in groups {
+            let recorded = recording::append(&self.engine, &context, now, &items)?;
+            let Some(recorded) = recorded else { continue };
             let of_item = |(n, place)| (place, recorded.first.following(n));
             ids.extend(places.into_iter().enumerate().map(of_item));
             last = Some(recorded);
@@ -204,14 +263,8 @@ impl Screenings {
         Ok(if is_recorded && finished.is_none() { Vec::new() } else { ids })
     }
 
-    async fn answer_prepared(
-        &self,
-        prepared: Prepared,
-    ) -> Result<
-        (v1::StreamScreenAddressesResponse, RecordedCall, Option<RecordedItem<'static>>),
-        Status,
-    > {
-        let Prepared { message, answer, call } = prepared;
+    async fn answer_prepared(&self, prepared: Prepared) -> Result<AnsweredQuestion, Status> {
+        let Prepared { message, answer, recording } = prepared;
         let snapshot = match message {
             Some(MessageWork { snapshot, now, options }) => {
                 Some(self.message_for(&snapshot, now, &options).await?)
@@ -225,14 +278,22 @@ impl Screenings {
         self.count(summary);
         let record_id = String::new();
         let item = Some(item);
-        Ok((v1::StreamScreenAddressesResponse { item, snapshot, record_id }, call, record))
+        let response = v1::StreamScreenAddressesResponse { item, snapshot, record_id };
+        Ok(AnsweredQuestion { response, recording, record })
     }
 }
 
 struct Prepared {
     message: Option<MessageWork>,
     answer: PreparedAnswer,
-    call: RecordedCall,
+    /// `None` where no log is kept.
+    recording: Option<Recording>,
+}
+
+struct AnsweredQuestion {
+    response: v1::StreamScreenAddressesResponse,
+    recording: Option<Recording>,
+    record: Option<RecordedItem<'static>>,
 }
 
 struct MessageWork {

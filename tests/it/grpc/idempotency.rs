@@ -41,3 +41,51 @@ fn a_repeat_has_the_recorded_answer_while_that_holds() {
         assert_eq!(desk.ask_recorded(keyed(&evm(2))).await.unwrap().record_id, again.record_id);
     });
 }
+
+/// Calls that arrive together: the first is recorded as such, the others are its repeats.
+#[test]
+fn calls_at_once_under_one_key_are_recorded_once() {
+    run(vec![ofac()], async |desk| {
+        let row = |number: u64| format!("{},ETH,1,Party", evm(number));
+        desk.sanction(OFAC, csv("2025-11-20", &[row(1)])).await;
+        for round in 0..10 {
+            let request = v1::ScreenAddressRequest {
+                idempotency_key: format!("round {round}"),
+                ..question(&evm(2))
+            };
+            let asked = (0..30).map(|_| desk.ask_recorded(request.clone()));
+            let answers = futures_util::future::join_all(asked).await;
+            let first = answers[0].clone().unwrap();
+            for answer in answers {
+                assert_eq!(answer.unwrap(), first);
+            }
+        }
+        let request = v1::QueryScreeningsRequest::default();
+        let records = desk.client.decision_log.clone().query_screenings(request).await.unwrap();
+        assert_eq!(records.into_inner().records.len(), 10);
+    });
+}
+
+#[test]
+fn payments_at_once_under_one_key_are_recorded_once() {
+    run(vec![ofac()], async |desk| {
+        payment::loaded(desk).await;
+        let mut request = payment::deposit(&[&evm(payment::LISTED)], &[&evm(payment::CUSTOMER)]);
+        request.idempotency_key = KEY.to_owned();
+        let asked = (0..20).map(|_| payment::ask(desk, request.clone()));
+        let answers = futures_util::future::join_all(asked).await;
+        let first = answers[0].clone().unwrap();
+        assert_eq!(first.repeats_record_id, "");
+        for answer in answers {
+            assert_eq!(answer.unwrap(), first);
+        }
+        let request = v1::QueryScreeningsRequest::default();
+        let records = desk.client.decision_log.clone().query_screenings(request).await.unwrap();
+        assert_eq!(records.into_inner().records.len(), 2);
+        // Another payment under the key.
+        let mut other = payment::deposit(&[&evm(payment::LISTED)], &[&evm(8)]);
+        other.idempotency_key = KEY.to_owned();
+        let other = payment::ask(desk, other).await.unwrap_err();
+        assert_eq!(other.code(), Code::AlreadyExists);
+    });
+}

@@ -14,11 +14,11 @@ const BITCOIN: [&str; 3] = [
     "1FDCgJ8m2xDyVmYuankk13XReVC2Zvs5cz",
 ];
 /// The listed one of [`loaded`], and who took from it.
-const LISTED: u64 = 0;
-const NEAR: u64 = 1;
-const CUSTOMER: u64 = 7;
+pub(super) const LISTED: u64 = 0;
+pub(super) const NEAR: u64 = 1;
+pub(super) const CUSTOMER: u64 = 7;
 
-fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
+pub(super) fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
     v1::ScreenPaymentRequest {
         sources: from.iter().map(|address| query(address)).collect(),
         destinations: to.iter().map(|address| query(address)).collect(),
@@ -30,12 +30,12 @@ fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
     }
 }
 
-fn withdrawal(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
+pub(super) fn withdrawal(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
     let direction = v1::PaymentDirection::Withdrawal.into();
     v1::ScreenPaymentRequest { direction, ..deposit(from, to) }
 }
 
-async fn ask(
+pub(super) async fn ask(
     desk: &Desk,
     request: v1::ScreenPaymentRequest,
 ) -> Result<v1::ScreenPaymentResponse, Status> {
@@ -44,19 +44,19 @@ async fn ask(
 }
 
 /// A list, and one ether from the listed address to [`NEAR`].
-async fn loaded(desk: &Desk) {
+pub(super) async fn loaded(desk: &Desk) {
     let rows = [format!("{},ETH,1,Party", evm(LISTED)), format!("{},XBT,1,Party", BITCOIN[0])];
     desk.sanction(OFAC, csv("2025-11-20", &rows)).await;
     store(desk, 100, LISTED, NEAR, ETHER).await;
 }
 
 /// Waits until exposure knows the lists in force and all transfers.
-async fn settled(desk: &Desk) {
+pub(super) async fn settled(desk: &Desk) {
     let engine = desk.engine.clone();
     tokio::task::spawn_blocking(move || engine.wait_for_exposure(true)).await.unwrap().unwrap();
 }
 
-async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
+pub(super) async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
     let time = moment(NOW).as_second() - 1_000_000 + height as i64;
     let transfer = v1::Transfer {
         chain: "ethereum".to_owned(),

@@ -95,8 +95,8 @@ fn what_is_foretold_of_assets_without_value_comes() {
             let before = said(&desk, &payment, &narrowing);
             let mut wanted = before.clone();
             {
-                let payment_context = desk.engine().payment_context().unwrap();
                 let now = desk.engine().now();
+                let payment_context = desk.engine().payment_context(now).unwrap();
                 let scope = Scope::new(payment_context.snapshot(), &narrowing, now).unwrap();
                 let prospective = payment_context.project(&scope, &payment);
                 assert!(!prospective.incomplete && prospective.found.is_empty(), "{context}");

@@ -71,7 +71,7 @@ impl Answers {
         let deep = engine.screen(&scope, address, chain, false).unwrap();
         let mut answer = text_of(&deep.screening);
         if let Some(payment) = &question.payment {
-            let context = engine.payment_context().unwrap();
+            let context = engine.payment_context(question.now).unwrap();
             assert_eq!(context.snapshot().id(), snapshot.id());
             answer.push_str(&projection(&context, &question, payment));
         }

@@ -148,6 +148,7 @@ fn response(paths: Vec<v1::ExposurePath>) -> v1::TraceExposureResponse {
         snapshot_id: "8f3a61c09b2e".to_owned(),
         paths,
         cut_short: false,
+        record_id: String::new(),
         transfers_examined: 1_204,
         stops_met: vec![address(77)],
         max_hops: 8,
