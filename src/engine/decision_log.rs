@@ -3,6 +3,7 @@
 mod call;
 mod idempotency;
 mod item;
+mod json;
 mod payment;
 mod records;
 mod replay;
@@ -22,7 +23,7 @@ pub use call::{CallRecord, ComparedPolicies, OfficerEvent};
 pub use idempotency::{ClaimError, KeyClaim, KnownAnswer};
 pub use item::{
     ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, QueriedAddress, RecordClass,
-    RecordedItem, References, TraceRecord, fingerprints,
+    RecordedAnswer, RecordedItem, References, TraceRecord, fingerprints,
 };
 pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
 pub use records::{Record, RecordError, RecordPage, RecordQuery, check_classes};
@@ -47,6 +48,8 @@ pub struct DecisionLog {
     /// Whether it was to be opened.
     is_wanted: AtomicBool,
     synced: watch::Sender<u64>,
+    /// Held by the call that waits for a sync.
+    waiting: tokio::sync::Mutex<()>,
     clock: Clock,
     /// When the last checkpoint was signed, in Unix seconds; 0 before.
     checkpoint_at: Arc<AtomicI64>,
@@ -119,6 +122,7 @@ impl DecisionLog {
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             synced: watch::Sender::new(0),
+            waiting: tokio::sync::Mutex::default(),
             clock,
             checkpoint_at: Arc::default(),
             unrecorded: AtomicU64::new(0),
@@ -239,7 +243,7 @@ impl DecisionLog {
     /// Waits until the records are as durable as the configuration asks for.
     pub async fn finish(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, AuditError> {
         let Some(pending) = self.pending(recorded) else { return Ok(None) };
-        if pending.log.written() < pending.end() {
+        if pending.log.written() < pending.end() && self.settings.durability != Durability::Fsync {
             // Whatever else is ready now appends its records first: one write takes all.
             tokio::task::yield_now().await;
         }
@@ -269,14 +273,15 @@ impl DecisionLog {
         Some(PendingRecords { recorded: recorded?, log: self.opened.get()? })
     }
 
-    /// Writes records; whether a sync was begun, which is to be waited for.
+    /// Writes records, or has them written and synced. Returns whether that is to be waited for.
     fn write(&self, pending: &PendingRecords<'_>) -> Result<bool, AuditError> {
-        pending.log.write(pending.end())?;
-        let is_synced = self.settings.durability == Durability::Fsync;
-        if is_synced {
-            pending.log.request_sync();
+        match self.settings.durability {
+            Durability::Interval => pending.log.write(pending.end()).map(|()| false),
+            Durability::Fsync => {
+                pending.log.request_sync();
+                Ok(true)
+            }
         }
-        Ok(is_synced)
     }
 
     fn finished(
@@ -289,6 +294,12 @@ impl DecisionLog {
     }
 
     async fn wait_synced(&self, log: &Log, end: u64) -> Result<(), AuditError> {
+        // One waits for the log's thread and then wakes the next here: from another thread, each wake
+        // would take a system call.
+        let _turn = self.waiting.lock().await;
+        if log.synced() >= end {
+            return Ok(());
+        }
         let mut synced = self.synced.subscribe();
         loop {
             let is_done = |size: &u64| *size >= end || log.failure().is_some();

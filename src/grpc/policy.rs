@@ -18,8 +18,7 @@ use super::v1::policy_source::Source;
 use super::v1::{self, ErrorReason};
 use super::{access, convert, status};
 use crate::engine::decision_log::{
-    ComparedPolicies, ComparisonRecord, ItemRecord, OutcomeRecord, QueriedAddress, RecordedItem,
-    References,
+    ComparedPolicies, ComparisonRecord, ItemRecord, OutcomeRecord, RecordedItem, References,
 };
 use crate::engine::{Engine, StandingPolicy};
 use crate::screening::policy::Policy;
@@ -161,8 +160,8 @@ impl Comparison<'_> {
                 let record = self.engine.decision_log().map(|_| {
                     let record =
                         ItemRecord { chain: chain_text.clone(), comparison, ..Default::default() };
-                    let query = QueriedAddress { address: &address, chain: &chain_text };
-                    RecordedItem::undecided(&record, query, &References::of_request(&request_id))
+                    let references = References::of_request(&request_id);
+                    RecordedItem::undecided(record, address.clone(), &references)
                 });
                 let (baseline, candidate) = (Some(old), Some(new));
                 let item = v1::ComparedItem { request_id, baseline, candidate, error: None };

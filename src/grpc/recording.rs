@@ -1,6 +1,7 @@
 //! Records answers in the decision log before they leave.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tonic::Code;
@@ -57,42 +58,46 @@ impl<'c> RecordedCall<'c> {
     }
 
     /// The context of its leaves.
-    pub fn context(&self) -> Vec<u8> {
+    pub fn context(&self) -> Arc<[u8]> {
         self.call.to_json()
     }
 
     /// Records items that `engine` answered; the id of the first, empty where no log is kept. Returns
-    /// when the answers may leave.
-    pub async fn record(
+    /// when the answers may leave. What is waited with is small: every call carries it.
+    pub fn record<'e>(
         self,
-        engine: &Engine,
+        engine: &'e Engine,
         items: &[RecordedItem<'_>],
-    ) -> Result<String, Refusal> {
-        let recorded = self.append(engine, self.time(engine), items)?;
-        let first = finish(engine, recorded).await?;
-        Ok(first.map(|first| first.to_string()).unwrap_or_default())
+    ) -> impl Future<Output = Result<String, Refusal>> + use<'e> {
+        let recorded = self.append(engine, self.time(engine), items);
+        async move { finish(engine, recorded?).await.map(id_text) }
     }
 
     /// The same of a call under an idempotency key, if it has one.
-    pub async fn record_keyed(
+    pub fn record_keyed<'e>(
         mut self,
-        engine: &Engine,
+        engine: &'e Engine,
         items: &mut [RecordedItem<'_>],
-        keyed: Option<&KeyedCall>,
-    ) -> Result<String, Refusal> {
-        let Some(keyed) = keyed else { return self.record(engine, items).await };
-        keyed.add_to(&mut self.call);
-        keyed.add_content(items);
+        keyed: Option<&'e KeyedCall>,
+    ) -> impl Future<Output = Result<String, Refusal>> + use<'e> {
+        if let Some(keyed) = keyed {
+            keyed.add_to(&mut self.call);
+            keyed.add_content(items);
+        }
         let at = self.time(engine);
-        let recorded = self.append(engine, at, items)?;
-        if let Some(recorded) = &recorded {
+        let recorded = self.append(engine, at, items);
+        let remembered = keyed.zip(recorded.as_ref().ok().and_then(Option::as_ref));
+        let remembered = remembered.map(|(keyed, recorded)| {
             keyed.remember(recorded.first, &self.call, at);
+            keyed
+        });
+        async move {
+            let first = finish(engine, recorded?).await;
+            if let Some(keyed) = remembered.filter(|_| !matches!(first, Ok(Some(_)))) {
+                keyed.forget();
+            }
+            first.map(id_text)
         }
-        let first = finish(engine, recorded).await;
-        if !matches!(first, Ok(Some(_))) {
-            keyed.forget();
-        }
-        Ok(first?.map(|first| first.to_string()).unwrap_or_default())
     }
 
     /// The same, blocking; the id of the first.
@@ -123,6 +128,10 @@ impl<'c> RecordedCall<'c> {
     fn time(&self, engine: &Engine) -> Timestamp {
         if self.call.evaluated_at.is_some() { engine.now() } else { self.now }
     }
+}
+
+fn id_text(first: Option<RecordId>) -> String {
+    first.map(|first| first.to_string()).unwrap_or_default()
 }
 
 /// Appends items that `engine` answered at `now`. They may leave once [`finish`] returns.

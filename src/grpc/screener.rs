@@ -1,7 +1,6 @@
 //! Checks queries, screens them in one scope and translates the answers: every method, and the
 //! process that holds the store, screens addresses by this.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 use jiff::Timestamp;
@@ -13,7 +12,9 @@ use super::v1;
 use super::v1::screening_item::Outcome;
 use crate::domain::chain::Chain;
 use crate::engine::Engine;
-use crate::engine::decision_log::{Fingerprints, QueriedAddress, RecordedItem, References};
+use crate::engine::decision_log::{
+    Fingerprints, QueriedAddress, RecordedAnswer, RecordedItem, References,
+};
 use crate::screening::policy::Decision;
 use crate::screening::{Scope, Screening, ScreeningSummary};
 
@@ -31,7 +32,7 @@ pub struct Screener<'s> {
 struct ClearRecord {
     answer: ClearAnswer,
     chain: String,
-    record: RecordedItem<'static>,
+    record: RecordedAnswer,
 }
 
 /// The most records that are kept to be shared: a batch may name very many chains.
@@ -104,7 +105,7 @@ impl<'s> Screener<'s> {
                 return Err(self.unanswered(query, refusal));
             }
         };
-        let record = self.engine.decision_log().map(|_| {
+        let recorded = self.engine.decision_log().map(|_| {
             let references = References::of_request(&request_id);
             let query = QueriedAddress { address: &address, chain: &chain_text };
             self.record(&screened.screening, query, &references)
@@ -119,7 +120,9 @@ impl<'s> Screener<'s> {
         for (finding, chain) in screening.findings.iter_mut().zip(&screened.joins) {
             finding.common_input_chain = chain.as_ref().map(convert::common_input::chain);
         }
-        Ok(Answered { screening, summary: screened.screening.summary(), record })
+        let summary = screened.screening.summary();
+        drop(screened);
+        Ok(Answered { screening, summary, record: recorded.map(|recorded| recorded.to(address)) })
     }
 
     fn record(
@@ -127,18 +130,16 @@ impl<'s> Screener<'s> {
         screening: &Screening<'_>,
         query: QueriedAddress<'_>,
         references: &References,
-    ) -> RecordedItem<'static> {
+    ) -> RecordedAnswer {
         let Some(answer) = clear_answer(screening) else {
-            return RecordedItem::answered(screening, query, references);
+            return RecordedAnswer::new(screening, query, references);
         };
         let mut known = self.clear_records.borrow_mut();
         let found = known.iter().find(|of| of.answer == answer && of.chain == query.chain);
         if let Some(found) = found {
-            let by = Fingerprints::of(screening, query);
-            let address = Cow::Owned(query.address.to_owned());
-            return found.record.of_another(address, references, by);
+            return found.record.of_another(references, Fingerprints::of(screening, query));
         }
-        let record = RecordedItem::answered(screening, query, references);
+        let record = RecordedAnswer::new(screening, query, references);
         if known.len() < MAX_CLEAR_RECORDS {
             let chain = query.chain.to_owned();
             known.push(ClearRecord { answer, chain, record: record.clone() });

@@ -156,7 +156,8 @@ impl Screenings {
             let screener = Screener::new(&engine, scope, now);
             Ok(screener.answer(query, options.evidence)?)
         });
-        answered.await?
+        // Large, and most answers take no search.
+        Box::pin(answered).await?
     }
 
     async fn answer_payment(

@@ -15,9 +15,7 @@ use super::transfers::check_address;
 use super::v1;
 use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
-use crate::engine::decision_log::{
-    ItemRecord, QueriedAddress, RecordedItem, References, TraceRecord,
-};
+use crate::engine::decision_log::{ItemRecord, RecordedItem, References, TraceRecord};
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::MAX_HOPS;
 
@@ -65,8 +63,8 @@ async fn record(
     };
     let item =
         ItemRecord { chain: asked.chain.clone(), trace: Some(trace), ..ItemRecord::default() };
-    let query = QueriedAddress { address: &asked.address, chain: &asked.chain };
-    let item = RecordedItem::undecided(&item, query, &References::default());
+    let address = asked.address.clone();
+    let item = RecordedItem::undecided(item, address, &References::default());
     let options = ScreeningOptions::default();
     let call = RecordedCall::new(origin, &options, &response.snapshot_id, engine.now());
     call.record(engine, &[item]).await

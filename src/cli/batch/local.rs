@@ -1,6 +1,5 @@
 //! Answers chunks with the engine of this process ([`crate::grpc::local`]), on several threads.
 
-use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
@@ -17,7 +16,7 @@ use super::form::RowForm;
 use crate::audit::RecordId;
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
-use crate::engine::decision_log::{QueriedAddress, RecordedItem, References};
+use crate::engine::decision_log::{QueriedAddress, RecordedAnswer, RecordedItem, References};
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
@@ -129,9 +128,9 @@ fn answer_chunk(
         {
             let known = &mut cache.0[at];
             known.times += 1;
-            let record = known.record.as_ref().zip(found_by.clone());
-            let address = Cow::Borrowed(asked.address);
-            records.extend(record.map(|(record, by)| record.of_another(address, &none, by)));
+            let answer = known.record.as_ref().zip(found_by.clone());
+            let answer = answer.map(|(answer, by)| answer.of_another(&none, by));
+            records.extend(answer.map(|answer| answer.to(asked.address)));
             answers.push((RowAnswer::Clear(at), known.record.is_some()));
             continue;
         }
@@ -141,7 +140,8 @@ fn answer_chunk(
             Some((plain, _)) => {
                 let mut rest = Vec::new();
                 row_settings.form.rest(&row, &mut rest);
-                let (chain, record) = (chain_text.to_owned(), record.clone());
+                let chain = chain_text.to_owned();
+                let record = record.as_ref().map(|record| record.answer().clone());
                 cache.0.push(CachedAnswer { plain, chain, row, rest, record, times: 1 });
                 RowAnswer::Clear(cache.0.len() - 1)
             }
@@ -253,7 +253,7 @@ struct CachedAnswer {
     row: ResultRow,
     /// The columns behind those of the input.
     rest: Vec<u8>,
-    record: Option<RecordedItem<'static>>,
+    record: Option<RecordedAnswer>,
     /// How many rows have it.
     times: u64,
 }

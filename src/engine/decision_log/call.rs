@@ -1,11 +1,12 @@
 //! What a leaf of the decision log says of the call: JSON, so that it can be read without this program.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::PaymentRecord;
+use super::{PaymentRecord, json};
 use crate::domain::list::ListId;
 
 /// What was asked, by whom, and by which data it was answered.
@@ -34,7 +35,7 @@ pub struct CallRecord<'c> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<ComparedPolicies>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment: Option<PaymentRecord>,
+    pub payment: Option<Box<PaymentRecord>>,
     /// The keyed hash of the identity and its idempotency key, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -50,8 +51,22 @@ fn is_empty(lists: &Cow<'_, [ListId]>) -> bool {
 
 impl CallRecord<'_> {
     /// The context of its leaves.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a call is text, numbers and lists")
+    pub fn to_json(&self) -> Arc<[u8]> {
+        json::of_call(self)
+    }
+
+    pub(super) fn to_owned_record(&self) -> CallRecord<'static> {
+        CallRecord {
+            method: Cow::Owned(self.method.clone().into_owned()),
+            identity: Cow::Owned(self.identity.clone().into_owned()),
+            snapshot: Cow::Owned(self.snapshot.clone().into_owned()),
+            lists: Cow::Owned(self.lists.clone().into_owned()),
+            compared: self.compared.clone(),
+            payment: self.payment.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            repeats: self.repeats.clone(),
+            ..*self
+        }
     }
 }
 

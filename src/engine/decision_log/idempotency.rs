@@ -303,9 +303,9 @@ impl DecisionLog {
         for (n, items) in items.chunks(ITEMS_PER_LEAF).enumerate() {
             let leaf = reader.leaf(first.index + n as u64)?;
             let is_same = leaf.items.len() == items.len()
-                && leaf.items.iter().zip(items).all(|(kept, new)| kept.answer == new.answer());
+                && leaf.items.iter().zip(items).all(|(kept, new)| kept.answer == new.json());
             let call = serde_json::from_slice::<CallRecord<'_>>(&leaf.context);
-            if !is_same || !call.is_ok_and(|call| call.payment.as_ref() == payment) {
+            if !is_same || !call.is_ok_and(|call| call.payment.as_deref() == payment) {
                 return Ok(false);
             }
         }

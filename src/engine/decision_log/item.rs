@@ -8,9 +8,9 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::PaymentItemRecord;
+use super::{PaymentItemRecord, json};
 use crate::audit::NewItem;
-use crate::domain::address::{Encoding, MAX_ADDRESS, Reading};
+use crate::domain::address::{Address, Encoding, MAX_ADDRESS, Reading};
 use crate::domain::chain::MAX_CHAIN;
 use crate::domain::packed_key::PackedKey;
 use crate::screening::policy::Decision;
@@ -117,9 +117,15 @@ pub struct QueriedAddress<'q> {
 /// An item that is about to be recorded.
 #[derive(Clone, Debug)]
 pub struct RecordedItem<'a> {
-    answer: Arc<[u8]>,
-    class: u8,
+    answer: RecordedAnswer,
     address: Cow<'a, str>,
+}
+
+/// What is recorded of an answer but the address.
+#[derive(Clone, Debug)]
+pub struct RecordedAnswer {
+    json: Arc<[u8]>,
+    class: u8,
     reference: Option<String>,
     fingerprints: Fingerprints,
 }
@@ -141,28 +147,33 @@ impl Fingerprints {
 
     /// Those of an answer.
     pub fn of(screening: &Screening<'_>, query: QueriedAddress<'_>) -> Self {
-        if let (Some(understood), true) = (&screening.address, screening.other_addresses.is_empty())
-            && let ([key], Encoding::Evm) = (understood.key_ids(), understood.encoding())
+        let is_by_chain = |address: &Address<'_>| {
+            matches!(address.encoding(), Encoding::Verbatim | Encoding::Solana)
+        };
+        if let (Some(address), true) = (&screening.address, screening.other_addresses.is_empty())
+            && !is_by_chain(address)
         {
-            return Self::One(fingerprint(&PackedKey::from(key)));
+            let mut keys = address.packed_keys();
+            if let (Some(key), None) = (keys.next(), keys.next()) {
+                return Self::One(fingerprint(&key));
+            }
         }
         let mut found = Vec::new();
-        let mut is_by_chain = false;
+        let mut has_one_by_chain = false;
         for understood in screening.address.iter().chain(&screening.other_addresses) {
             found.extend(understood.packed_keys().map(|key| fingerprint(&key)));
-            is_by_chain |= matches!(understood.encoding(), Encoding::Verbatim | Encoding::Solana);
+            has_one_by_chain |= is_by_chain(understood);
         }
         // Without its chain the text may be no address: then it is looked up as it is.
-        if found.is_empty() || (is_by_chain && !query.chain.is_empty()) {
+        if found.is_empty() || (has_one_by_chain && !query.chain.is_empty()) {
             found.push(fingerprint_of_text(query.address));
         }
         Self::Many(found)
     }
 }
 
-impl<'a> RecordedItem<'a> {
-    /// The record of an answer.
-    pub fn answered(
+impl RecordedAnswer {
+    pub fn new(
         screening: &Screening<'_>,
         query: QueriedAddress<'_>,
         references: &References,
@@ -174,46 +185,37 @@ impl<'a> RecordedItem<'a> {
         };
         let incomplete = if screening.is_complete() { 0 } else { RecordClass::INCOMPLETE };
         Self {
-            answer: json(&record),
+            json: json::of_item(record),
             class: RecordClass::of(screening.decision) | incomplete,
-            address: Cow::Owned(query.address.to_owned()),
             reference: references.json(),
             fingerprints: Fingerprints::of(screening, query),
         }
     }
 
-    /// The record of the same answer to another address.
+    /// The same answer to another address.
     #[inline]
-    pub fn of_another<'b>(
-        &self,
-        address: Cow<'b, str>,
-        references: &References,
-        fingerprints: Fingerprints,
-    ) -> RecordedItem<'b> {
-        RecordedItem {
-            answer: self.answer.clone(),
-            class: self.class,
-            address,
-            reference: references.json(),
-            fingerprints,
-        }
+    pub fn of_another(&self, references: &References, fingerprints: Fingerprints) -> Self {
+        let reference = references.json();
+        Self { json: self.json.clone(), class: self.class, reference, fingerprints }
     }
 
+    pub fn to<'a>(self, address: impl Into<Cow<'a, str>>) -> RecordedItem<'a> {
+        RecordedItem { answer: self, address: address.into() }
+    }
+}
+
+impl<'a> RecordedItem<'a> {
     /// The record of an answer that decides nothing.
-    pub fn undecided(
-        record: &ItemRecord,
-        query: QueriedAddress<'_>,
-        references: &References,
-    ) -> Self {
+    pub fn undecided(record: ItemRecord, address: String, references: &References) -> Self {
         let mut found = Vec::new();
-        fingerprints(query.address, &mut found);
-        Self {
-            answer: json(record),
+        fingerprints(&address, &mut found);
+        let answer = RecordedAnswer {
+            json: json::of_item(record),
             class: RecordClass::UNDECIDED,
-            address: Cow::Owned(query.address.to_owned()),
             reference: references.json(),
             fingerprints: Fingerprints::Many(found),
-        }
+        };
+        answer.to(address)
     }
 
     /// The record of a query that was refused. Its texts may be of any length: they are cut.
@@ -225,23 +227,27 @@ impl<'a> RecordedItem<'a> {
             refused: Some(why.to_owned()),
             ..ItemRecord::default()
         };
-        Self {
-            answer: json(&record),
+        let answer = RecordedAnswer {
+            json: json::of_item(record),
             class: RecordClass::UNDECIDED,
-            address: Cow::Owned(address[..end].to_owned()),
             reference: references.json(),
             fingerprints: Fingerprints::One(fingerprint_of_text(&address[..end])),
-        }
+        };
+        answer.to(address[..end].to_owned())
+    }
+
+    pub fn answer(&self) -> &RecordedAnswer {
+        &self.answer
     }
 
     /// The answer, as it is kept.
-    pub(super) fn answer(&self) -> &[u8] {
-        &self.answer
+    pub(super) fn json(&self) -> &[u8] {
+        &self.answer.json
     }
 
     /// Whether the answer is the same.
     pub fn is_alike(&self, other: &RecordedItem<'_>) -> bool {
-        self.answer == other.answer
+        self.answer.json == other.answer.json
     }
 
     /// The same as an address of a payment, with the customer's reference and the transaction.
@@ -251,8 +257,8 @@ impl<'a> RecordedItem<'a> {
         customer: Option<String>,
         tx: &str,
     ) -> Self {
-        if let Ok(record) = serde_json::from_slice::<ItemRecord>(&self.answer) {
-            self.answer = json(&ItemRecord { payment: Some(payment), ..record });
+        if let Ok(record) = serde_json::from_slice::<ItemRecord>(&self.answer.json) {
+            self.answer.json = json::of_item(ItemRecord { payment: Some(payment), ..record });
         }
         self.refer(|references| {
             references.customer = customer;
@@ -263,25 +269,21 @@ impl<'a> RecordedItem<'a> {
 
     /// Adds references.
     pub fn refer(&mut self, add: impl FnOnce(&mut References)) {
-        let known = self.reference.as_deref().and_then(References::parse);
+        let known = self.answer.reference.as_deref().and_then(References::parse);
         let mut references = known.unwrap_or_default();
         add(&mut references);
-        self.reference = references.json();
+        self.answer.reference = references.json();
     }
 
     pub(super) fn as_new(&self) -> NewItem<'_> {
         NewItem {
-            answer: &self.answer,
-            class: self.class,
+            answer: &self.answer.json,
+            class: self.answer.class,
             address: &self.address,
-            reference: self.reference.as_deref(),
-            fingerprints: self.fingerprints.as_slice(),
+            reference: self.answer.reference.as_deref(),
+            fingerprints: self.answer.fingerprints.as_slice(),
         }
     }
-}
-
-fn json(record: &ItemRecord) -> Arc<[u8]> {
-    serde_json::to_vec(record).expect("a record is text, numbers and lists").into()
 }
 
 impl References {

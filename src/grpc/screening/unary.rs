@@ -61,8 +61,14 @@ impl Screenings {
         request: &mut v1::ScreenAddressRequest,
     ) -> Result<CheckedAddress, Status> {
         let key = std::mem::take(&mut request.idempotency_key);
-        let key = IdempotencyKey { identity, key: &key };
-        let keyed = KeyedCall::claim(&self.engine, key, request).await?;
+        // Rare, and large: what every call carries is copied with it.
+        let keyed = match &*key {
+            "" => None,
+            key => {
+                let key = IdempotencyKey { identity, key };
+                Box::pin(KeyedCall::claim(&self.engine, key, request)).await?
+            }
+        };
         let query = request.query.as_ref();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
         let options = ScreeningOptions::check_past(request.options.as_ref(), Some(&self.engine));
@@ -101,7 +107,7 @@ impl Screenings {
         };
         if let (Some(known), Some(again)) = (known, again)
             && let Some(then) =
-                self.address_again(known, again, &options, moment, &answered).await?
+                Box::pin(self.address_again(known, again, &options, moment, &answered)).await?
         {
             return Ok(v1::ScreenAddressResponse {
                 screening: Some(then.screening),
@@ -175,7 +181,7 @@ impl Screenings {
         } = answered;
         summaries.into_iter().for_each(|summary| self.count(summary));
         let call = RecordedCall::new(origin, &options, snapshot.id(), now);
-        let call = call.with(|call| call.payment = Some(recorded));
+        let call = call.with(|call| call.payment = Some(Box::new(recorded)));
         let record_id = call.record_keyed(&self.engine, &mut records, keyed.as_ref()).await?;
         telemetry::record_decision(decision.as_str());
         Ok(v1::ScreenPaymentResponse {
