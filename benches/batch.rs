@@ -1,6 +1,6 @@
 //! `screen --input` end to end, from a CSV of addresses to a CSV of answers, with many labelled
 //! addresses loaded; beside it, in the same run and in turn, what it takes to merely parse and write
-//! the same file with the csv crate.
+//! the same file with the csv crate, and the same batch without the decision log.
 //!
 //! `cargo bench --bench batch [MILLIONS]`: so many million labelled addresses (10); with `-- --quick`
 //! a smoke run without goals.
@@ -41,11 +41,18 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use meter::{median, spread};
+use meter::{disk, median, spread};
 
 /// What is asked for.
 const GOAL_RATE: f64 = 1_000_000.0;
 const GOAL_RATIO: f64 = 3.0;
+
+/// Whether a batch is on record.
+#[derive(Clone, Copy, PartialEq)]
+enum DecisionLog {
+    On,
+    Off,
+}
 
 /// One batch.
 struct Measured {
@@ -53,6 +60,8 @@ struct Measured {
     wall: Duration,
     /// Processor time of the whole program, the opening of the store included.
     cpu: Duration,
+    /// By how many bytes the decision log grew.
+    recorded: u64,
 }
 
 fn main() {
@@ -72,10 +81,16 @@ fn main() {
     files::evm(&one, 1, &labelled::exposed(labelled, 1_000)).expect("the folder is writable");
 
     let (mut ours, mut plain, mut ratios, mut cpus) = (vec![], vec![], vec![], vec![]);
+    let (mut slower, mut dearer, mut sizes) = (vec![], vec![], vec![]);
     for round in 0..rounds {
-        let opening = screen(&store, &one, dir.path());
+        let opening = screen(&store, &one, dir.path(), DecisionLog::On);
         let theirs = parse_and_write(&evm, &dir.path().join("plain.csv"));
-        let batch = screen(&store, &evm, dir.path());
+        let batch = screen(&store, &evm, dir.path(), DecisionLog::On);
+        let unrecorded = screen(&store, &evm, dir.path(), DecisionLog::Off);
+        slower.push(batch.wall.as_secs_f64() / unrecorded.wall.as_secs_f64());
+        let beyond = |batch: &Measured| batch.cpu.saturating_sub(opening.cpu).as_secs_f64();
+        dearer.push(beyond(&batch) / beyond(&unrecorded));
+        sizes.push(batch.recorded as f64 / rows as f64);
         let (rate, plain_rate) = (rate(rows, batch.wall), rate(rows, theirs));
         let cpu = batch.cpu.saturating_sub(opening.cpu).as_secs_f64() / rows as f64;
         println!(
@@ -93,6 +108,9 @@ fn main() {
     println!("processor time       {:>9.3} us an address", median(&cpus));
     println!("csv crate            {:>9.0} rows/s", median(&plain));
     println!("as slow as csv       {}", spread(&ratios));
+    println!("decision log, time   {} of that without", spread(&slower));
+    println!("  processor time     {} of that without", spread(&dearer));
+    println!("  on disk            {:>9.1} bytes an address", median(&sizes));
     if !quick {
         let verdict = |met: bool| if met { "PASS" } else { "FAIL" };
         println!("at least 1 M/s       {}", verdict(median(&ours) >= GOAL_RATE));
@@ -109,9 +127,13 @@ fn bitcoin_figures(
     rounds: usize,
     folder: &Path,
 ) {
-    let (mut rates, mut alone) = (vec![], vec![]);
+    let (mut rates, mut alone, mut slower, mut sizes) = (vec![], vec![], vec![], vec![]);
     for _ in 0..rounds {
-        rates.push(rate(rows, screen(store, file, folder).wall));
+        let batch = screen(store, file, folder, DecisionLog::On);
+        let unrecorded = screen(store, file, folder, DecisionLog::Off);
+        rates.push(rate(rows, batch.wall));
+        slower.push(batch.wall.as_secs_f64() / unrecorded.wall.as_secs_f64());
+        sizes.push(batch.recorded as f64 / rows as f64);
         let started = Instant::now();
         let checked = base58.iter().filter(|address| checksum_holds(address)).count();
         assert_eq!(checked, base58.len());
@@ -119,6 +141,8 @@ fn bitcoin_figures(
     }
     println!("\n{rows} Bitcoin addresses, P2PKH, P2SH and P2WPKH in turn");
     println!("screen --input       {:>9.0} addresses/s (median of {rounds})", median(&rates));
+    println!("decision log, time   {} of that without", spread(&slower));
+    println!("  on disk            {:>9.1} bytes an address", median(&sizes));
     println!(
         "base58 and two SHA-256 alone: {:.0} ns an address of base58, on one core",
         median(&alone)
@@ -137,11 +161,13 @@ fn checksum_holds(address: &str) -> bool {
 }
 
 /// The program over `input`, on the store of `data_dir`.
-fn screen(data_dir: &Path, input: &Path, folder: &Path) -> Measured {
+fn screen(data_dir: &Path, input: &Path, folder: &Path, log: DecisionLog) -> Measured {
     let out = folder.join("out.csv");
-    let before = children_cpu();
+    let (before, size) = (children_cpu(), disk(&data_dir.join("decision-log")));
     let mut command = server::command();
-    command.arg("--data-dir").arg(data_dir).args(servers::SETTINGS).args(["screen", "--quiet"]);
+    command.arg("--data-dir").arg(data_dir).args(servers::SETTINGS);
+    let is_kept = log == DecisionLog::On;
+    command.args(["--set", &format!("decision_log.enabled={is_kept}"), "screen", "--quiet"]);
     command.arg("--input").arg(input).arg("--out").arg(&out).arg("--overwrite");
     let ended = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let printed = String::from_utf8_lossy(&ended.stderr);
@@ -155,7 +181,8 @@ fn screen(data_dir: &Path, input: &Path, folder: &Path) -> Measured {
     };
     let wall = at("finished_at").duration_since(at("started_at"));
     std::fs::remove_file(&out).expect("it was written");
-    Measured { wall: wall.unsigned_abs().max(Duration::from_millis(1)), cpu }
+    let recorded = disk(&data_dir.join("decision-log")) - size;
+    Measured { wall: wall.unsigned_abs().max(Duration::from_millis(1)), cpu, recorded }
 }
 
 /// Processor time of all children that have ended, to the hundredth of a second.
