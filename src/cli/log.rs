@@ -307,6 +307,11 @@ async fn export(client: &mut Client, wanted: &Wanted) -> Result<()> {
     pages(client, wanted, take).await
 }
 
+/// Whether a record may have an answer, which can be replayed.
+fn is_answer(record: &v1::ScreeningRecord) -> bool {
+    !record.call_refused && record.trace.is_none() && record.comparison.is_none()
+}
+
 /// The most records in one call.
 const REPLAYED_AT_ONCE: usize = 10_000;
 
@@ -314,6 +319,7 @@ async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> R
     let mut record_ids = records;
     if record_ids.is_empty() {
         let mut found = find(client, wanted, usize::MAX).await?;
+        found.retain(is_answer);
         // Records of one snapshot go into one call.
         found.sort_by(|a, b| a.snapshot_id.cmp(&b.snapshot_id));
         record_ids.extend(found.into_iter().map(|record| record.record_id));

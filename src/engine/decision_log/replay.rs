@@ -114,7 +114,12 @@ fn replayable(record: &Record) -> Result<(&AnswerRecord, &str), EngineError> {
         return Err(not_replayable("its address was redacted"));
     };
     let Some(recorded) = &record.item.answer else {
-        return Err(not_replayable("it was refused, and has no answer"));
+        let why = if record.item.refused.is_some() {
+            "it was refused, and has no answer"
+        } else {
+            "its method decides nothing, so it has no answer"
+        };
+        return Err(not_replayable(why));
     };
     if record.call.evaluated_at.is_some() {
         let why = "it asked for a past snapshot, and how much of that was kept then is not known";
