@@ -2,6 +2,7 @@
 //! and settings, every answer is given again field by field.
 
 mod answers;
+mod on_record;
 
 use std::path::Path;
 
@@ -359,6 +360,9 @@ fn tell(seed: u64, mut left: u64, asked: u64, batches: u64) -> (usize, usize) {
     let (rows, begun) = (desk.engine().transfer_state().rows, std::time::Instant::now());
     let replayed = story.answers.check(desk.engine(), &format!("seed {seed}"), |_| {});
     eprintln!("seed {seed}: replayed over {rows} stored rows in {:?}", begun.elapsed());
+    let (begun, now) = (std::time::Instant::now(), desk.engine().now());
+    let records = story.answers.on_record.replay(desk.engine(), now);
+    eprintln!("seed {seed}: {records} records replayed in {:?}", begun.elapsed());
     let shuffle =
         |ids: &mut Vec<String>| ids.sort_by_key(|id| id.bytes().rev().collect::<Vec<_>>());
     if batches == 1 {

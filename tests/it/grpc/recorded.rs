@@ -2,7 +2,7 @@
 //! whole.
 
 use lazaretto::audit::RecordId;
-use lazaretto::engine::decision_log::{QueriedAddress, Record, RecordedItem};
+use lazaretto::engine::decision_log::{Record, RecordedItem};
 
 use super::payment::{CUSTOMER, LISTED, ask, deposit, loaded, store, withdrawal};
 use super::*;
@@ -161,9 +161,8 @@ fn a_payment_that_was_recorded_otherwise_differs() {
             .map(|record| {
                 let mut item = record.item.clone();
                 item.payment.as_mut().unwrap().exposures.clear();
-                let address = record.address.as_deref().unwrap();
-                let query = QueriedAddress { address, chain: &item.chain };
-                RecordedItem::undecided(&item, query, &record.references)
+                let address = record.address.clone().unwrap();
+                RecordedItem::undecided(item, address, &record.references)
             })
             .collect();
         let log = desk.engine.decision_log().unwrap();

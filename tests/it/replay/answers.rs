@@ -10,6 +10,8 @@ use lazaretto::screening::payment::Payment;
 use lazaretto::screening::snapshot::{Snapshot, SnapshotRecord};
 use lazaretto::screening::{Finding, Scope, ScopeFilter, Screening};
 
+use super::on_record::OnRecord;
+
 /// What was asked, and when.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -37,6 +39,7 @@ pub struct Answers {
     ids: Vec<String>,
     /// How many answers took a search.
     searched: usize,
+    pub on_record: OnRecord,
 }
 
 impl Answers {
@@ -75,6 +78,7 @@ impl Answers {
             assert_eq!(context.snapshot().id(), snapshot.id());
             answer.push_str(&projection(&context, &question, payment));
         }
+        self.on_record.record(engine, snapshot, &question, &deep.screening);
         self.searched += usize::from(scope.needs_search());
         let id = snapshot.id().to_owned();
         let of = self.by_id.entry(id.clone()).or_insert_with(|| {
