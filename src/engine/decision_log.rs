@@ -4,6 +4,7 @@ mod call;
 mod idempotency;
 mod item;
 mod payment;
+mod payment_records;
 mod records;
 mod replay;
 mod retention;
