@@ -5,6 +5,7 @@ mod idempotency;
 mod item;
 mod json;
 mod payment;
+mod payment_records;
 mod records;
 mod replay;
 mod retention;

@@ -8,8 +8,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use super::blocking::with_engine;
-use super::recording::not_recorded;
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, invalid_field, not_recorded};
 use super::v1::ErrorReason;
 use crate::audit::RecordId;
 use crate::engine::Engine;

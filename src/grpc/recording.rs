@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tonic::Code;
 
 use super::idempotency::KeyedCall;
 use super::request::ScreeningOptions;
-use super::status::Refusal;
-use super::v1::ErrorReason;
-use crate::audit::{AuditError, RecordId};
+use super::status::{Refusal, not_recorded};
+use crate::audit::RecordId;
 use crate::engine::Engine;
 use crate::engine::decision_log::{CallRecord, Recorded, RecordedItem};
 
@@ -155,9 +153,4 @@ pub async fn finish(
     let Some(log) = engine.decision_log() else { return Ok(None) };
     let recorded = log.finish(recorded).await.map_err(not_recorded)?;
     Ok(recorded.map(|recorded| recorded.first))
-}
-
-pub fn not_recorded(error: AuditError) -> Refusal {
-    let message = format!("the decision could not be recorded, so it is not given: {error}");
-    Refusal::new(Code::Unavailable, ErrorReason::NotRecorded, message)
 }

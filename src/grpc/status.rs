@@ -10,6 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::convert;
 use super::v1::{ErrorReason, IngestError, ScreeningError};
 use super::wire::scan::Fault;
+use crate::audit::AuditError;
 use crate::domain::chain::{Chain, ChainError};
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
@@ -209,6 +210,12 @@ impl From<prost::DecodeError> for Refusal {
     fn from(error: prost::DecodeError) -> Self {
         malformed(format!("the message is not valid protobuf: {error}"))
     }
+}
+
+/// UNAVAILABLE: the decision log does not take the decision.
+pub fn not_recorded(error: AuditError) -> Refusal {
+    let message = format!("the decision could not be recorded, so it is not given: {error}");
+    Refusal::new(Code::Unavailable, ErrorReason::NotRecorded, message)
 }
 
 /// UNAVAILABLE: there is nothing to answer from.
