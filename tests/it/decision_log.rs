@@ -27,8 +27,9 @@ fn record_of(answer: &Value) -> &str {
 
 /// The built-in policy, but that money from a listed address is blocked.
 fn strict_policy() -> String {
-    let text = Policy::built_in().text();
-    let name = Policy::built_in().version().split('@').next().unwrap();
+    let policy = Policy::built_in();
+    let text = policy.text();
+    let name = policy.version().split('@').next().unwrap();
     let (from, to) = ("received_from = [60,", "received_from = [100,");
     assert!(text.contains(from), "{text}");
     text.replace(from, to).replacen(&format!("\"{name}\""), "\"strict\"", 1)

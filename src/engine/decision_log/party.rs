@@ -26,8 +26,8 @@ const MAX_PARTIES: usize = 8;
 /// The most answers of which one page remembers whether they are on the party.
 const MAX_ANSWERS: usize = 1 << 12;
 
-/// What names a set of rows.
-type RowsDigest = [u8; 32];
+/// What names the rows of a party and the logs that are searched.
+type SearchDigest = [u8; 32];
 
 /// The records that a party is tied to.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ struct PartyAddresses {
 
 /// The addresses of the parties that were asked for last.
 #[derive(Debug, Default)]
-pub(super) struct KnownParties(Mutex<VecDeque<(RowsDigest, PartyAddresses)>>);
+pub(super) struct KnownParties(Mutex<VecDeque<(SearchDigest, PartyAddresses)>>);
 
 impl KnownParties {
     /// Adds the addresses of the records with a finding on a party. Returns whether all spans were read;
@@ -65,7 +65,7 @@ impl KnownParties {
         if party.is_unknown() {
             return Ok(true);
         }
-        let digest = party.rows_digest();
+        let digest = party.digest(spans);
         // Taken out meanwhile, so that no other query waits for the lock.
         let known = {
             let mut parties = self.0.lock().recover();
@@ -144,8 +144,12 @@ impl PartyFilter {
         self.found.is_full.then_some(what)
     }
 
-    fn rows_digest(&self) -> RowsDigest {
+    /// Returns what names the rows and the logs: one that could not be read may be readable later.
+    fn digest(&self, spans: &[LogSpan]) -> SearchDigest {
         let mut hasher = Sha256::new();
+        for span in spans {
+            hasher.update(span.number.to_be_bytes());
+        }
         for (list, rows) in &self.rows {
             for row in rows {
                 hasher.update(format!("{list}\0{row}\0"));

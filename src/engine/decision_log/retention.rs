@@ -50,10 +50,7 @@ impl DecisionLog {
             return Ok(None);
         }
         if !self.is_clock_confirmed(now)? {
-            tracing::warn!(
-                %now,
-                "old records are kept for now: no record is 7 to 9 days old, and the clock may have leapt"
-            );
+            tracing::warn!(%now, "old records of the decision log kept, the clock may have leapt");
             return Ok(None);
         }
         let present = log.reader().tag();
