@@ -65,12 +65,13 @@ enum Command {
         second: Option<u64>,
         /// The log, by the tag of its record ids or by its origin; without it, the log in use
         #[arg(long, value_name = "LOG")]
-        log: Option<String>,
+        of: Option<String>,
     },
     /// The public keys of a log, and its latest checkpoint
     Key {
         /// The log, by the tag of its record ids or by its origin; without it, the log in use
-        log: Option<String>,
+        #[arg(value_name = "LOG")]
+        of: Option<String>,
         /// How to show them
         #[arg(long, value_enum, default_value_t)]
         output: Output,
@@ -190,17 +191,17 @@ async fn ask(client: &mut Client, command: Command) -> Result<u8> {
             let proof = answer(client.decision_log.get_inclusion_proof(request).await)?;
             Output::Json.show(&proof, |_| String::new())?;
         }
-        Command::Consistency { first, second, log } => {
+        Command::Consistency { first, second, of } => {
             let request = v1::GetConsistencyProofRequest {
                 first_size: first,
                 second_size: second.unwrap_or_default(),
-                log: log.unwrap_or_default(),
+                log: of.unwrap_or_default(),
             };
             let proof = answer(client.decision_log.get_consistency_proof(request).await)?;
             Output::Json.show(&proof, |_| String::new())?;
         }
-        Command::Key { log, output } => {
-            let request = v1::GetLogKeyRequest { log: log.unwrap_or_default() };
+        Command::Key { of, output } => {
+            let request = v1::GetLogKeyRequest { log: of.unwrap_or_default() };
             let key = answer(client.decision_log.get_log_key(request).await)?;
             output.show(&key, |style| render::log::key(&key, style))?;
         }

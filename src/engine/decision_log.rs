@@ -10,6 +10,7 @@ mod query;
 mod records;
 mod replay;
 mod retention;
+mod span;
 mod witness;
 
 use std::collections::HashMap;
@@ -27,9 +28,10 @@ pub use early_checkpoint::CheckpointWait;
 pub use idempotency::KnownAnswer;
 pub use item::{Fingerprints, ItemRecord, RecordClass, RecordedItem, References, fingerprints};
 pub use logs::tag_text;
-pub use query::{LeafPlace, QueryCursor, RecordPage, RecordPageRequest, RecordQuery};
+pub use query::{QueryCursor, RecordPage, RecordPageRequest, RecordQuery};
 pub use records::{Record, RecordError, check_classes};
 pub use replay::{Replay, Replayer};
+pub use span::LeafPlace;
 
 use early_checkpoint::EarlyCheckpoints;
 use idempotency::KnownAnswers;

@@ -4,7 +4,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use lazaretto::screening::policy::Policy;
 use serde_json::Value;
 
 use crate::support::needs::{Need, tool};
@@ -25,23 +24,15 @@ fn record_of(answer: &Value) -> &str {
     answer["record_id"].as_str().unwrap_or_else(|| panic!("no record: {answer}"))
 }
 
-/// The built-in policy, but that money from a listed address is blocked.
-fn strict_policy() -> String {
-    let policy = Policy::built_in();
-    let text = policy.text();
-    let name = policy.version().split('@').next().unwrap();
-    let (from, to) = ("received_from = [60,", "received_from = [100,");
-    assert!(text.contains(from), "{text}");
-    text.replace(from, to).replacen(&format!("\"{name}\""), "\"strict\"", 1)
-}
+/// A policy that blocks what came directly from a sanctioned address.
+const STRICT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/example/strict-policy.toml");
 
 /// An address is ALLOW on Monday, its payer is designated on Tuesday: the record of Monday still has
 /// its proof and replays to ALLOW, the answer of Tuesday is BLOCK, and a search for the party finds both.
 #[test]
 fn monday_is_on_record_after_tuesday() {
     let place = Place::new();
-    let policy = place.file("policy.toml", &strict_policy());
-    place.configure(&format!("policy = {policy:?}"));
+    place.configure(&format!("policy = {STRICT:?}"));
     let file = place.file("t.csv", &transfers(&[(100, NEAR, FAR)]));
     check(&place.says(&["transfers", "import", &file]), 0, &[]);
     let _server = place.serve();
@@ -134,7 +125,7 @@ fn records_before_a_restore_are_found_with_the_rest() {
         assert_eq!(status, 0, "{said}");
         assert!(said.contains(FAR), "{said}");
     }
-    let growth = place.json_plain(&["log", "consistency", "1", "--log", earlier]);
+    let growth = place.json_plain(&["log", "consistency", "1", "--of", earlier]);
     assert_eq!(growth["checkpoint"], of_earlier["checkpoint"]);
     check(&place.says(&["log", "hold", &first, "--reason", "a case"]), 0, &["on hold"]);
     check(&place.says(&["log", "replay", "--address", FAR]), 0, &["2 equal"]);

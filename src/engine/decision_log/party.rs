@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::item::fingerprints;
-use super::query::{LeafBudget, LeafPlace, LogSpan};
+use super::span::{LeafBudget, LeafPlace, LogSpan};
 use super::{ItemRecord, Record, RecordError};
 use crate::audit::{Leaf, Query, RecordId};
 use crate::domain::lock::Recover;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::item::{fingerprint_of_text, fingerprints};
 use super::party::PartyFilter;
+use super::span::{LeafBudget, LeafPlace, LogSpan};
 use super::{DecisionLog, Record, RecordClass, RecordError};
-use crate::audit::{Item, Leaf, Query, Reader, RecordId};
+use crate::audit::{Item, Leaf, Query, RecordId};
 use crate::screening::policy::Decision;
 use crate::screening::snapshot::Snapshot;
 
@@ -29,13 +30,6 @@ pub struct RecordQuery {
     /// The uid of a party, or a part of its name: records with a finding on it, and all other records of
     /// their addresses and of the party's own.
     pub party: Option<String>,
-}
-
-/// A leaf of one of the logs, by the number of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeafPlace {
-    pub log: u64,
-    pub leaf: u64,
 }
 
 /// Where a query goes on.
@@ -67,25 +61,6 @@ pub struct RecordPageRequest<'q> {
     pub limit: usize,
 }
 
-/// The leaves of one log that a query searches.
-pub(super) struct LogSpan {
-    pub(super) number: u64,
-    pub(super) reader: Reader,
-    pub(super) end: u64,
-}
-
-/// The leaves that a page may still read.
-pub(super) struct LeafBudget(u64);
-
-impl LeafBudget {
-    /// Takes leaves from `first` on, and returns their end.
-    pub(super) fn take(&mut self, first: u64, end: u64) -> u64 {
-        let last = first.saturating_add(self.0).min(end).max(first);
-        self.0 -= last - first;
-        last
-    }
-}
-
 impl DecisionLog {
     /// Returns a page of the records that a query wants, oldest log first. Blocks.
     pub fn records(
@@ -104,7 +79,7 @@ impl DecisionLog {
             }
         };
         let spans = self.spans(at.end, &mut found.incomplete, now)?;
-        let mut budget = LeafBudget(LEAVES_PER_PAGE);
+        let mut budget = LeafBudget::new(LEAVES_PER_PAGE);
         let mut filter = RecordFilter::new(page.wanted);
         if let Some(party) = &page.wanted.party {
             let mut party = PartyFilter::new(party, snapshot);

@@ -55,6 +55,8 @@ fn what_a_search_leaves_out_is_told() {
 #[test]
 fn there_is_no_log_of_another_name() {
     run(vec![ofac()], async |desk| {
+        let listed = format!("{},ETH,1,Party", evm(1));
+        desk.sanction(OFAC, csv("2025-11-20", &[listed])).await;
         desk.ask_recorded(question(&evm(1))).await.unwrap();
         let mut client = desk.client.decision_log.clone();
         let key = client.get_log_key(v1::GetLogKeyRequest::default()).await.unwrap().into_inner();
