@@ -63,9 +63,15 @@ enum Command {
         first: u64,
         /// The size of the later one; without it, that of the latest checkpoint
         second: Option<u64>,
+        /// The log, by the tag of its record ids or by its origin; without it, the log in use
+        #[arg(long, value_name = "LOG")]
+        of: Option<String>,
     },
-    /// The log's public keys and its latest checkpoint
+    /// The public keys of a log, and its latest checkpoint
     Key {
+        /// The log, by the tag of its record ids or by its origin; without it, the log in use
+        #[arg(value_name = "LOG")]
+        of: Option<String>,
         /// How to show them
         #[arg(long, value_enum, default_value_t)]
         output: Output,
@@ -172,9 +178,8 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
 async fn ask(client: &mut Client, command: Command) -> Result<u8> {
     match command {
         Command::Query { wanted, limit, output } => {
-            let records = find(client, &wanted, limit).await?;
-            let response = v1::QueryScreeningsResponse { records, ..Default::default() };
-            output.show(&response, |style| render::log::records(&response.records, style))?;
+            let response = find(client, &wanted, limit).await?;
+            output.show(&response, |style| render::log::records(&response, style))?;
         }
         Command::Get { record, output } => {
             let record = get(client, record).await?;
@@ -186,14 +191,18 @@ async fn ask(client: &mut Client, command: Command) -> Result<u8> {
             let proof = answer(client.decision_log.get_inclusion_proof(request).await)?;
             Output::Json.show(&proof, |_| String::new())?;
         }
-        Command::Consistency { first, second } => {
-            let (first_size, second_size) = (first, second.unwrap_or_default());
-            let request = v1::GetConsistencyProofRequest { first_size, second_size };
+        Command::Consistency { first, second, of } => {
+            let request = v1::GetConsistencyProofRequest {
+                first_size: first,
+                second_size: second.unwrap_or_default(),
+                log: of.unwrap_or_default(),
+            };
             let proof = answer(client.decision_log.get_consistency_proof(request).await)?;
             Output::Json.show(&proof, |_| String::new())?;
         }
-        Command::Key { output } => {
-            let key = answer(client.decision_log.get_log_key(v1::GetLogKeyRequest {}).await)?;
+        Command::Key { of, output } => {
+            let request = v1::GetLogKeyRequest { log: of.unwrap_or_default() };
+            let key = answer(client.decision_log.get_log_key(request).await)?;
             output.show(&key, |style| render::log::key(&key, style))?;
         }
         Command::Replay { records, wanted } => return replay(client, records, &wanted).await,
@@ -262,18 +271,24 @@ impl Wanted {
     }
 }
 
-/// Calls `take` with each page until there are no more, or until it has enough.
+/// Calls `take` with each page until there are no more, or until it has enough. Returns what was left out.
 async fn pages(
     client: &mut Client,
     wanted: &Wanted,
     mut take: impl FnMut(Vec<v1::ScreeningRecord>) -> Result<bool>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let mut request = wanted.request()?;
+    let mut incomplete = Vec::new();
     loop {
         let page = answer(client.decision_log.query_screenings(request.clone()).await)?;
+        for reason in page.incomplete {
+            if !incomplete.contains(&reason) {
+                incomplete.push(reason);
+            }
+        }
         let is_enough = take(page.records)?;
         if is_enough || page.next_page_token.is_empty() {
-            return Ok(());
+            return Ok(incomplete);
         }
         request.page_token = page.next_page_token;
     }
@@ -283,15 +298,15 @@ async fn find(
     client: &mut Client,
     wanted: &Wanted,
     limit: usize,
-) -> Result<Vec<v1::ScreeningRecord>> {
-    let mut found = Vec::new();
-    let take = |records: Vec<_>| {
-        found.extend(records);
-        Ok(found.len() >= limit)
+) -> Result<v1::QueryScreeningsResponse> {
+    let mut records = Vec::new();
+    let take = |found: Vec<_>| {
+        records.extend(found);
+        Ok(records.len() >= limit)
     };
-    pages(client, wanted, take).await?;
-    found.truncate(limit);
-    Ok(found)
+    let incomplete = pages(client, wanted, take).await?;
+    records.truncate(limit);
+    Ok(v1::QueryScreeningsResponse { records, incomplete, ..Default::default() })
 }
 
 async fn export(client: &mut Client, wanted: &Wanted) -> Result<()> {
@@ -304,7 +319,16 @@ async fn export(client: &mut Client, wanted: &Wanted) -> Result<()> {
         output::write(&lines)?;
         Ok(false)
     };
-    pages(client, wanted, take).await
+    let incomplete = pages(client, wanted, take).await?;
+    warn_of_incomplete(&incomplete);
+    Ok(())
+}
+
+/// Names on standard error what a search left out, where the output has no place for it.
+fn warn_of_incomplete(incomplete: &[String]) {
+    for reason in incomplete {
+        output::print_error(&format!("not all is found: {reason}"));
+    }
 }
 
 /// Whether a record may have an answer, which can be replayed.
@@ -318,7 +342,9 @@ const REPLAYED_AT_ONCE: usize = 10_000;
 async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> Result<u8> {
     let mut record_ids = records;
     if record_ids.is_empty() {
-        let mut found = find(client, wanted, usize::MAX).await?;
+        let v1::QueryScreeningsResponse { records: mut found, incomplete, .. } =
+            find(client, wanted, usize::MAX).await?;
+        warn_of_incomplete(&incomplete);
         found.retain(is_answer);
         // Records of one snapshot go into one call.
         found.sort_by(|a, b| a.snapshot_id.cmp(&b.snapshot_id));

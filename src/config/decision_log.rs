@@ -45,6 +45,9 @@ table! {
         /// The age from which records are removed, in days. Records of BLOCK and records on hold stay. 31 CFR
         /// 501.601 asks for ten years.
         retention_days: u32 = integer::<u32>(1..=36_500).or(3_653);
+        /// The most memory of a replay, in MiB: the graph of the transfers of then. 4,096 are some ten
+        /// million transfers. A record that needs more is not replayed.
+        replay_mib: u64 = integer::<u64>(16..=1 << 24).or(4_096);
         /// How long an idempotency key is known.
         idempotency_window: Duration = span().or("1d");
     }

@@ -1,16 +1,22 @@
 //! The decision log of this process: what is recorded of a call, and when its answers may leave.
 
 mod call;
+mod early_checkpoint;
 mod idempotency;
 mod item;
 mod json;
+mod logs;
+mod party;
 mod payment;
 mod payment_records;
+mod query;
 mod records;
 mod replay;
 mod retention;
+mod span;
 mod witness;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,20 +27,26 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use call::{CallRecord, ComparedPolicies, OfficerEvent};
+pub use early_checkpoint::CheckpointWait;
 pub use idempotency::{ClaimError, KeyClaim, KnownAnswer};
 pub use item::{
     ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, QueriedAddress, RecordClass,
     RecordedAnswer, RecordedItem, References, TraceRecord, fingerprints,
 };
+pub use logs::tag_text;
 pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
-pub use records::{Record, RecordError, RecordPage, RecordQuery, check_classes};
+pub use query::{QueryCursor, RecordPage, RecordPageRequest, RecordQuery};
+pub use records::{Record, RecordError, check_classes};
 pub use replay::{FieldDifference, Replay, Replayer};
+pub use span::LeafPlace;
 
+use early_checkpoint::EarlyCheckpoints;
 use idempotency::KnownAnswers;
+use party::KnownParties;
 use witness::Witness;
 
-use super::EngineError;
-use crate::audit::{self, AuditError, Log, NewItem, NewLeaf, RecordId};
+use super::{EngineError, RebuildLimits};
+use crate::audit::{self, AuditError, Log, LogDirectory, NewItem, NewLeaf, Reader, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -44,6 +56,11 @@ pub struct DecisionLog {
     settings: DecisionLogSettings,
     directory: PathBuf,
     opened: OnceLock<Log>,
+    /// The logs of the directory, listed at their first use: none is added while this one is open.
+    directories: OnceLock<Vec<LogDirectory>>,
+    /// Earlier logs that were opened, by number.
+    earlier: Mutex<HashMap<u64, Reader>>,
+    parties: KnownParties,
     /// Held while it is opened; why it could not be.
     not_opened: Mutex<Option<AuditError>>,
     /// Whether it was to be opened.
@@ -51,6 +68,9 @@ pub struct DecisionLog {
     synced: watch::Sender<u64>,
     /// Held by the call that waits for a sync.
     waiting: tokio::sync::Mutex<()>,
+    /// The size of the latest checkpoint.
+    signed: watch::Sender<u64>,
+    early: tokio::sync::Mutex<EarlyCheckpoints>,
     clock: Clock,
     /// When the last checkpoint was signed, in Unix seconds; 0 before.
     checkpoint_at: Arc<AtomicI64>,
@@ -120,10 +140,15 @@ impl DecisionLog {
             customer_key: customer_key(settings)?,
             settings: settings.clone(),
             opened: OnceLock::new(),
+            directories: OnceLock::new(),
+            earlier: Mutex::default(),
+            parties: KnownParties::default(),
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             synced: watch::Sender::new(0),
             waiting: tokio::sync::Mutex::default(),
+            signed: watch::Sender::new(0),
+            early: tokio::sync::Mutex::default(),
             clock,
             checkpoint_at: Arc::default(),
             unrecorded: AtomicU64::new(0),
@@ -136,6 +161,11 @@ impl DecisionLog {
     /// Where it is.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The bounds of replays.
+    pub fn replay_limits(&self) -> RebuildLimits {
+        RebuildLimits { graph_bytes: self.settings.replay_mib << 20 }
     }
 
     pub fn settings(&self) -> &DecisionLogSettings {
@@ -162,7 +192,7 @@ impl DecisionLog {
 
     fn open(&self, now: Timestamp) -> Result<Log, AuditError> {
         let (synced, waiting) = (self.synced.clone(), self.synced.clone());
-        let witness = self.witness.clone();
+        let (witness, signed) = (self.witness.clone(), self.signed.clone());
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
         let durability = match self.settings.durability {
             Durability::Fsync => audit::Durability::Fsync,
@@ -179,6 +209,7 @@ impl DecisionLog {
                 }),
                 on_checkpoint: Box::new(move |note| {
                     checkpoint_at.store(clock().as_second(), Relaxed);
+                    signed.send_replace(note.checkpoint.size);
                     if let Some(witness) = &witness {
                         witness.take(&note.note);
                     }
@@ -194,6 +225,8 @@ impl DecisionLog {
         let (log, opened) = Log::open(&self.directory, settings, now)?;
         log_opening(&log, &opened, &self.directory);
         self.synced.send_replace(log.synced());
+        let latest = log.reader().checkpoint().map_or(0, |latest| latest.checkpoint.size);
+        self.signed.send_modify(|size| *size = latest.max(*size));
         let secret = idempotency::secret(&self.directory)?;
         self.secret.get_or_init(|| secret);
         self.known.read(log.reader(), now, self.settings.idempotency_window)?;
@@ -408,3 +441,7 @@ fn log_opening(log: &Log, opened: &audit::Opened, directory: &Path) {
         tracing::warn!(%directory, cut = ?cut, "unfinished end of the decision log cut off");
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -6,10 +6,11 @@ use tonic::Status;
 
 use super::blocking::with_engine_in_turn;
 use super::concurrency::ConcurrencyLimits;
-use super::convert::{self, hex, transfer};
-use super::status::{Refusal, both, invalid_field};
+use super::convert::{self, transfer};
+use super::page::{self, Page};
+use super::status::{Refusal, both};
 use super::transfers::optional_chain;
-use super::{page, v1};
+use super::v1;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 use crate::domain::transfer::Amount;
@@ -17,34 +18,30 @@ use crate::engine::{Engine, HubRow, HubsPage, HubsQuery};
 use crate::exposure::{HubPlace, Label, Source, Volume};
 use crate::screening::snapshot::Snapshot;
 
-/// Bytes of a token before the name of the chain: the moment and the key.
-const HEAD: usize = 8 + PACKED_KEY;
-
-/// The longest name of a chain, in bytes.
-const MAX_CHAIN: usize = 256;
-
 /// Answers a request; the counting runs on the blocking pool.
 pub async fn list(
     engine: &Arc<Engine>,
     load: &ConcurrencyLimits,
-    request: v1::ListHubsRequest,
+    mut request: v1::ListHubsRequest,
 ) -> Result<v1::ListHubsResponse, Status> {
-    let query = query(&request)?;
-    with_engine_in_turn(&load.searches, engine, move |engine| Ok(response(&engine.hubs(&query)?)))
-        .await
+    let asked = Page::take(&mut request);
+    let query = query(&request, &asked)?;
+    let answer = move |engine: &Arc<Engine>| Ok(response(&engine.hubs(&query)?, &asked));
+    with_engine_in_turn(&load.searches, engine, answer).await
 }
 
-fn query(request: &v1::ListHubsRequest) -> Result<HubsQuery, Refusal> {
-    let limit = page::heavy_limit(request.page_size);
-    let (chain, after) = both(optional_chain(&request.chain), place(&request.page_token))?;
+fn query(request: &v1::ListHubsRequest, asked: &Page) -> Result<HubsQuery, Refusal> {
+    let limit = page::heavy_limit(asked.size);
+    let (chain, after) = both(optional_chain(&request.chain), asked.position(place))?;
     Ok(HubsQuery { chain, exposed: request.exposed_only, after, limit })
 }
 
-fn response(page: &HubsPage) -> v1::ListHubsResponse {
+fn response(page: &HubsPage, asked: &Page) -> v1::ListHubsResponse {
+    let next = page.next.as_ref().map(|next| asked.token(&position(next)));
     let snapshot = page.snapshot.as_deref();
     v1::ListHubsResponse {
         hubs: page.rows.iter().map(|row| hub(snapshot, row)).collect(),
-        next_page_token: page.next.as_ref().map(token).unwrap_or_default(),
+        next_page_token: next.unwrap_or_default(),
         hub_limit: page.hub_limit,
         snapshot_id: snapshot.map_or_else(String::new, |snapshot| snapshot.id().to_owned()),
     }
@@ -90,28 +87,19 @@ fn exposure(snapshot: Option<&Snapshot>, label: &Label, source: &Source) -> v1::
     }
 }
 
-/// A token for the page after the hub at `place`.
-fn token(place: &HubPlace) -> String {
+/// The position after the hub at `place`.
+fn position(place: &HubPlace) -> Vec<u8> {
     let HubPlace { since, key, chain } = place;
-    hex(&[&since.to_be_bytes()[..], &key.0, chain.caip2().as_bytes()].concat())
+    [&since.to_be_bytes()[..], &key.0, chain.caip2().as_bytes()].concat()
 }
 
-/// The place of a token; `None` for the first page.
-fn place(token: &str) -> Result<Option<HubPlace>, Refusal> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let known = page::bytes(token, HEAD + MAX_CHAIN).and_then(|bytes| {
-        let (since, rest) = bytes.split_first_chunk::<8>()?;
-        let (key, chain) = rest.split_first_chunk::<PACKED_KEY>()?;
-        let chain: Chain = std::str::from_utf8(chain).ok()?.parse().ok()?;
-        Some(HubPlace { since: u64::from_be_bytes(*since), key: PackedKey(*key), chain })
-    });
-    // What it would not be written as itself is no token.
-    match known.filter(|place| self::token(place) == token) {
-        Some(place) => Ok(Some(place)),
-        None => Err(invalid_field("page_token", "not a token of this method")),
-    }
+fn place(position: &[u8]) -> Option<HubPlace> {
+    let (since, rest) = position.split_first_chunk::<8>()?;
+    let (key, chain) = rest.split_first_chunk::<PACKED_KEY>()?;
+    let chain: Chain = std::str::from_utf8(chain).ok()?.parse().ok()?;
+    let place = HubPlace { since: u64::from_be_bytes(*since), key: PackedKey(*key), chain };
+    // A name that the chain would not be written by is none.
+    Some(place).filter(|place| self::position(place) == position)
 }
 
 #[cfg(test)]
@@ -119,31 +107,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_come_back() {
+    fn positions_come_back() {
         for chain in [Chain::Evm(1), Chain::Bitcoin, Chain::Tron, Chain::Cosmos("x-1".into())] {
             for since in [0, 1_767_000_000, u64::MAX] {
                 let at = HubPlace { since, key: PackedKey([7; PACKED_KEY]), chain: chain.clone() };
-                assert_eq!(place(&token(&at)), Ok(Some(at)));
+                assert_eq!(place(&position(&at)), Some(at));
             }
         }
-        assert_eq!(place(""), Ok(None));
     }
 
     #[test]
-    fn other_strings_are_refused() {
+    fn other_bytes_are_refused() {
         let at = HubPlace { since: 1, key: PackedKey([7; PACKED_KEY]), chain: Chain::Evm(1) };
-        let good = token(&at);
-        let bad = [
-            "0",
-            "zz",
-            "é2",
-            &good[..HEAD * 2],
-            &good.to_uppercase(),
-            &format!("{good}ff"),
-            &"0".repeat(2_000),
-        ];
-        for text in bad {
-            assert!(place(text).is_err(), "{text:?}");
+        let good = position(&at);
+        let head = &good[..8 + PACKED_KEY];
+        let bad = [&good[..8], head, &[&good[..], &[0xff]].concat(), &[head, b"ethereum"].concat()];
+        for bytes in bad {
+            assert_eq!(place(bytes), None, "{bytes:?}");
         }
     }
 }

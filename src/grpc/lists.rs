@@ -23,7 +23,7 @@ use super::access::{self, Caller};
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, day};
-use super::page;
+use super::page::{self, Page};
 use super::status::{Refusal, both, invalid_field, moment, not_loaded};
 use super::v1::import_list_request::Part;
 use super::v1::sanctions_list_service_server::SanctionsListService;
@@ -113,10 +113,11 @@ impl SanctionsListService for Lists {
         &self,
         request: Request<v1::ListQuarantineRequest>,
     ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        let asked = Page::take(&mut request);
         with_engine(&self.engine, move |engine| {
             let list = parse_list_filter(engine, &request.list_id);
-            let (list, from) = both(list, page::decode_token(&request.page_token))?;
+            let (list, from) = both(list, asked.after())?;
             let from = from.map_or(0, |[_, place]| place);
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
@@ -125,14 +126,11 @@ impl SanctionsListService for Lists {
                 .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
                 .flat_map(quarantine::quarantined)
                 .skip(usize::try_from(from).unwrap_or(usize::MAX));
-            let size = page::limit(request.page_size);
+            let size = page::limit(asked.size);
             let page: Vec<_> = rows.by_ref().take(size).collect();
             let more = rows.next().is_some();
-            let next_page_token = if more {
-                page::encode_token([0, from + page.len() as u64])
-            } else {
-                String::new()
-            };
+            let next_page_token =
+                if more { asked.token_at([0, from + page.len() as u64]) } else { String::new() };
             Ok(Response::new(v1::ListQuarantineResponse { rows: page, next_page_token }))
         })
         .await

@@ -12,10 +12,11 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::bounds::MAX_COVERED;
 use super::concurrency::ConcurrencyLimits;
+use super::page::{self, Page};
 use super::status::{Refusal, all, both, invalid_field};
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
-use super::{access, convert, page};
+use super::{access, convert};
 use crate::domain::address::Reading;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::Verdict;
@@ -140,9 +141,10 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::ListTransferGapsRequest>,
     ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
-        let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
-        let limit = page::heavy_limit(page_size);
-        let (chain, start) = both(optional_chain(&chain), page::decode_token(&page_token))?;
+        let mut request = request.into_inner();
+        let asked = Page::take(&mut request);
+        let limit = page::heavy_limit(asked.size);
+        let (chain, start) = both(optional_chain(&request.chain), asked.after())?;
         let start = start.map_or(0, |[next, _]| next as usize);
         let state = self.engine.transfer_state();
         let of_chain = state
@@ -154,7 +156,7 @@ impl TransferService for Transfers {
         let gaps: Vec<_> =
             all.by_ref().take(limit).map(|(chain, gap)| coverage::gap(chain, gap)).collect();
         let next = all.next().map(|_| [(start + gaps.len()) as u64, 0]);
-        let next_page_token = next.map(page::encode_token).unwrap_or_default();
+        let next_page_token = next.map(|next| asked.token_at(next)).unwrap_or_default();
         Ok(Response::new(v1::ListTransferGapsResponse { gaps, next_page_token }))
     }
 
@@ -162,10 +164,11 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::ListTransferConflictsRequest>,
     ) -> Result<Response<v1::ListTransferConflictsResponse>, Status> {
-        let v1::ListTransferConflictsRequest { chain, include_settled, page_size, page_token } =
-            request.into_inner();
-        let limit = page::heavy_limit(page_size);
-        let (chain, after) = both(optional_chain(&chain), page::decode_token(&page_token))?;
+        let mut request = request.into_inner();
+        let asked = Page::take(&mut request);
+        let v1::ListTransferConflictsRequest { chain, include_settled, .. } = request;
+        let limit = page::heavy_limit(asked.size);
+        let (chain, after) = both(optional_chain(&chain), asked.after())?;
         let after = after.map(|[number, _]| number);
         with_engine(&self.engine, move |engine| {
             let mut found = engine.conflicts(chain.as_ref(), include_settled, after, limit + 1)?;
@@ -174,7 +177,7 @@ impl TransferService for Transfers {
             let last = found.last().map(|(number, ..)| [*number, 0]).filter(|_| is_more);
             Ok(Response::new(v1::ListTransferConflictsResponse {
                 conflicts: found.iter().map(coverage::conflict).collect(),
-                next_page_token: last.map(page::encode_token).unwrap_or_default(),
+                next_page_token: last.map(|last| asked.token_at(last)).unwrap_or_default(),
             }))
         })
         .await
@@ -224,12 +227,14 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::ListCounterpartiesRequest>,
     ) -> Result<Response<v1::ListCounterpartiesResponse>, Status> {
-        let query = counterparty_query(request.into_inner())?;
+        let mut request = request.into_inner();
+        let asked = Page::take(&mut request);
+        let query = counterparty_query(request, &asked)?;
         with_engine_in_turn(&self.load.searches, &self.engine, move |engine| {
             let page = engine.counterparties(&query)?;
             Ok(Response::new(v1::ListCounterpartiesResponse {
                 counterparties: page.rows.iter().map(counterparty).collect(),
-                next_page_token: page.next.map(page::encode_token).unwrap_or_default(),
+                next_page_token: page.next.map(|next| asked.token_at(next)).unwrap_or_default(),
             }))
         })
         .await
@@ -250,14 +255,14 @@ fn check_loaded(engine: &Engine, chain: &Chain) -> Result<(), Refusal> {
 
 fn counterparty_query(
     request: v1::ListCounterpartiesRequest,
+    asked: &Page,
 ) -> Result<CounterpartyQuery, Refusal> {
     let address = check_address(&request.address, optional_chain(&request.chain));
     let direction = v1::TransferDirection::try_from(request.direction)
         .map(Option::from)
         .map_err(|_| invalid_field("direction", format!("{} is no direction", request.direction)));
-    let limit = page::heavy_limit(request.page_size);
-    let after = page::decode_token(&request.page_token);
-    let ((chain, direction), after) = both(both(address, direction), after)?;
+    let limit = page::heavy_limit(asked.size);
+    let ((chain, direction), after) = both(both(address, direction), asked.after())?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }
 

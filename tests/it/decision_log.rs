@@ -25,12 +25,15 @@ fn record_of(answer: &Value) -> &str {
     answer["record_id"].as_str().unwrap_or_else(|| panic!("no record: {answer}"))
 }
 
+/// A policy that blocks what came directly from a sanctioned address.
+const STRICT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/example/strict-policy.toml");
+
 /// An address is ALLOW on Monday, its payer is designated on Tuesday: the record of Monday still has
-/// its proof and replays to ALLOW, the answer of Tuesday is BLOCK or REVIEW, and a search for the party
-/// finds both.
+/// its proof and replays to ALLOW, the answer of Tuesday is BLOCK, and a search for the party finds both.
 #[test]
 fn monday_is_on_record_after_tuesday() {
     let place = Place::new();
+    place.configure(&format!("policy = {STRICT:?}"));
     let file = place.file("t.csv", &transfers(&[(100, NEAR, FAR)]));
     check(&place.says(&["transfers", "import", &file]), 0, &[]);
     let _server = place.serve();
@@ -39,6 +42,7 @@ fn monday_is_on_record_after_tuesday() {
         serde_json::from_str::<Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.err))
     };
     let monday = screen(FAR);
+    assert_eq!(monday["screening"]["decision"], "DECISION_ALLOW", "{monday}");
     let monday = record_of(&monday).to_owned();
     check(&place.says(&["log", "get", &monday]), 0, &["decision", "ALLOW", FAR]);
 
@@ -48,13 +52,26 @@ fn monday_is_on_record_after_tuesday() {
         .file("tuesday.csv", &format!("address,ticker,party_uid,party_name,listed_on\n{rows}"));
     let import = ["lists", "import", &list, "--list", "sanctions", "--published", "2026-11-22"];
     check(&place.says(&import), 0, &[]);
-    let tuesday = record_of(&screen(FAR)).to_owned();
+    let tuesday = screen(FAR);
+    assert_eq!(tuesday["screening"]["decision"], "DECISION_BLOCK", "{tuesday}");
+    let tuesday = record_of(&tuesday).to_owned();
     let blocked = record_of(&screen(NEAR)).to_owned();
     check(&place.says(&["log", "get", &blocked]), 0, &["BLOCK", "LISTED", "Payer Ltd"]);
-    check(&place.says(&["log", "get", &tuesday]), 0, &["RECEIVED_FROM", "Payer Ltd"]);
+    check(&place.says(&["log", "get", &tuesday]), 0, &["BLOCK", "RECEIVED_FROM", "Payer Ltd"]);
 
     let found = place.says(&["log", "query", "--party", "Payer"]);
     check(&found, 0, &[&monday, &tuesday, &blocked]);
+    assert!(!found.out.contains("not all is found"), "{}", found.out);
+    let export = place.says(&["log", "export", "--party", "u2"]);
+    let decisions = export.out.lines().map(|line| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        (record_of(&record).to_owned(), record["decision"].as_str().unwrap().to_owned())
+    });
+    let expected = [(&monday, "ALLOW"), (&tuesday, "BLOCK"), (&blocked, "BLOCK")];
+    let expected = expected.map(|(id, decision)| (id.clone(), format!("DECISION_{decision}")));
+    assert_eq!(decisions.collect::<Vec<_>>(), expected);
+    // The replay of Monday's record is ALLOW again: it is equal to what was recorded.
+    check(&place.says(&["log", "replay", &monday]), 0, &["1 equal"]);
     check(&place.says(&["log", "replay", &monday, &tuesday, &blocked]), 0, &["3 equal"]);
 
     let proof = place.json_plain(&["log", "proof", &monday]);
@@ -77,6 +94,43 @@ fn monday_is_on_record_after_tuesday() {
         assert_eq!(status, 0, "{said}");
         assert!(!said.contains(FAR), "{said}");
     }
+}
+
+/// What was recorded before a restore is found, proved, held and searched with the rest.
+#[test]
+fn records_before_a_restore_are_found_with_the_rest() {
+    let place = Place::new();
+    let first = record_of(&place.json(&["screen", FAR])).to_owned();
+    // A copy has no key.
+    std::fs::remove_file(place.data().join("decision-log/log.1/key")).unwrap();
+    let second = record_of(&place.json(&["screen", FAR])).to_owned();
+    let _server = place.serve();
+    let found = place.json(&["log", "query", "--address", FAR]);
+    let ids = found["records"].as_array().unwrap().iter().map(record_of).collect::<Vec<_>>();
+    assert_eq!(ids, [&first, &second]);
+
+    let key = place.json(&["log", "key"]);
+    let logs = key["logs"].as_array().unwrap();
+    assert_eq!(logs.len(), 2, "{key}");
+    let (earlier, origin) = (&first[..8], logs[0]["origin"].as_str().unwrap());
+    assert_eq!((&logs[0]["tag"], &logs[1]["origin"]), (&earlier.into(), &key["origin"]));
+    check(&place.says(&["log", "key"]), 0, &[earlier, origin]);
+    let of_earlier = place.json(&["log", "key", earlier]);
+    assert_eq!(of_earlier, place.json(&["log", "key", origin]));
+    assert_eq!(of_earlier["origin"], origin);
+    check(&place.says(&["log", "key", "nobody"]), 1, &["no log \"nobody\""]);
+
+    let key = of_earlier["keys"][0]["verifier_key"].as_str().unwrap();
+    let proof = place.json_plain(&["log", "proof", &first]);
+    if let Some((status, said)) = verify_offline(&place, &proof, key) {
+        assert_eq!(status, 0, "{said}");
+        assert!(said.contains(FAR), "{said}");
+    }
+    let growth = place.json_plain(&["log", "consistency", "1", "--of", earlier]);
+    assert_eq!(growth["checkpoint"], of_earlier["checkpoint"]);
+    check(&place.says(&["log", "hold", &first, "--reason", "a case"]), 0, &["on hold"]);
+    check(&place.says(&["log", "replay", "--address", FAR]), 0, &["2 equal"]);
+    check(&place.says(&["log", "verify"]), 0, &["unchanged"]);
 }
 
 /// Every way to ask leaves a record for each address.

@@ -8,6 +8,7 @@ mod batch;
 mod changes;
 mod concurrency;
 mod coverage;
+mod decision_log;
 mod exchange;
 mod idempotency;
 mod limits;

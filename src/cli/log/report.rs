@@ -38,15 +38,15 @@ type Rows = Vec<(&'static str, String)>;
 
 fn blocked(record: &v1::ScreeningRecord) -> Rows {
     let mut rows = vec![
-        ("Name and address of the holder of the property", BLANK.to_owned()),
-        ("Contact of the holder", BLANK.to_owned()),
-        ("Transactor or account party", BLANK.to_owned()),
+        ("Holder of the property: name, address, contact", BLANK.to_owned()),
+        ("Transaction: type, participants and where they are, references, dates", deal(record)),
+        ("Property", property(record)),
+        ("Location of the property, with account or reference numbers", location(record)),
         ("Sanctions target", parties(record)),
-        ("Legal authority (programme)", BLANK.to_owned()),
-        ("Description of the property", property(record)),
         ("Date of blocking", date(record)),
-        ("Location of the property", location(record)),
-        ("Value (US dollars)", BLANK.to_owned()),
+        ("Value in US dollars, actual or estimated, with the rate used", BLANK.to_owned()),
+        ("Legal authority", BLANK.to_owned()),
+        ("Copies of documents received", BLANK.to_owned()),
     ];
     rows.extend(evidence(record));
     rows
@@ -54,14 +54,15 @@ fn blocked(record: &v1::ScreeningRecord) -> Rows {
 
 fn rejected(record: &v1::ScreeningRecord) -> Rows {
     let mut rows = vec![
-        ("Name and address of the person that rejected the transaction", BLANK.to_owned()),
-        ("Contact of that person", BLANK.to_owned()),
-        ("Transacting parties", BLANK.to_owned()),
-        ("Sanctions target", parties(record)),
-        ("Legal authority (programme)", BLANK.to_owned()),
-        ("Description of the transaction", property(record)),
+        ("Who rejected the transaction: name, address, contact", BLANK.to_owned()),
+        ("Transaction: type, participants and where they are, references, dates", deal(record)),
+        ("Property", property(record)),
+        ("Address", location(record)),
+        ("Sanctions target, if any, and where it is", parties(record)),
         ("Date of rejection", date(record)),
-        ("Value (US dollars)", BLANK.to_owned()),
+        ("Value in US dollars, actual or estimated", BLANK.to_owned()),
+        ("Legal authority", BLANK.to_owned()),
+        ("Copies of documents received", BLANK.to_owned()),
     ];
     rows.extend(evidence(record));
     rows
@@ -92,12 +93,18 @@ fn parties(record: &v1::ScreeningRecord) -> String {
     parties.join("; ")
 }
 
+/// What is known of the transaction.
+fn deal(record: &v1::ScreeningRecord) -> String {
+    let Some(payment) = &record.payment else { return BLANK.to_owned() };
+    let direction = words::short(payment.direction().as_str_name(), "PAYMENT_DIRECTION_");
+    let tx = if payment.tx.is_empty() { "" } else { ", transaction " };
+    format!("{} on {}{tx}{}", direction.to_lowercase(), payment.chain, payment.tx)
+}
+
 fn property(record: &v1::ScreeningRecord) -> String {
     match &record.payment {
-        Some(payment) => {
-            let v1::RecordedPayment { amount, asset, tx, .. } = payment;
-            let tx = if tx.is_empty() { String::new() } else { format!(", transaction {tx}") };
-            format!("virtual currency: {amount} units of {asset}{tx}")
+        Some(v1::RecordedPayment { amount, asset, .. }) => {
+            format!("virtual currency: {amount} units of {asset}")
         }
         None => "virtual currency".to_owned(),
     }

@@ -8,8 +8,16 @@ use crate::cli::table::{Side, Table};
 use crate::cli::text::{Style, escape, escape_lines};
 use crate::grpc::v1;
 
-/// A table of records, the oldest first.
-pub fn records(records: &[v1::ScreeningRecord], style: Style) -> String {
+/// A table of records, the oldest first, and what was not searched.
+pub fn records(response: &v1::QueryScreeningsResponse, style: Style) -> String {
+    let mut text = table_of_records(&response.records, style);
+    for reason in &response.incomplete {
+        line(&mut text, 0, "not all is found", &escape(reason));
+    }
+    text
+}
+
+fn table_of_records(records: &[v1::ScreeningRecord], style: Style) -> String {
     if records.is_empty() {
         return "No records.\n".to_owned();
     }
@@ -170,6 +178,13 @@ pub fn key(key: &v1::GetLogKeyResponse, _: Style) -> String {
     } else {
         text.push('\n');
         text.push_str(&escape_lines(&key.checkpoint));
+    }
+    let others: Vec<_> = key.logs.iter().filter(|log| log.origin != key.origin).collect();
+    if !others.is_empty() {
+        text.push_str("\nOther logs of the directory\n");
+    }
+    for log in others {
+        line(&mut text, 2, &escape(&log.tag), &escape(&log.origin));
     }
     text
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CallRecord, DecisionLog, OfficerEvent, RecordClass};
-use crate::audit::{AuditError, Leaf, NewLeaf, Query, RecordId};
+use crate::audit::{AuditError, Leaf, NewLeaf, Query, RecordId, Removed};
 use crate::engine::Engine;
 use crate::screening::policy::Decision;
 
@@ -17,6 +17,9 @@ const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Before the first time: a start has other things to do.
 const FIRST: Duration = Duration::from_secs(10 * 60);
+
+/// The ages in days between which a leaf confirms the clock.
+const CONFIRMED: [u32; 2] = [9, 7];
 
 /// Removes old records in the background until it is dropped.
 #[derive(Debug)]
@@ -36,47 +39,70 @@ impl DecisionLog {
         log.wait_synced(index + 1)
     }
 
-    /// Removes records that are too old at `now`, but for those of BLOCK and those on hold. Blocks.
-    pub fn remove_old(&self, now: Timestamp) -> Result<(), AuditError> {
+    /// Removes records that are too old at `now`, but for those of BLOCK and those on hold. Returns `None`
+    /// if there was nothing to look at, or if the clock may have leapt. Blocks.
+    pub fn remove_old(&self, now: Timestamp) -> Result<Option<Removed>, AuditError> {
         let log = self.log(now)?;
-        let days = SignedDuration::from_hours(24 * i64::from(self.settings.retention_days));
-        let Ok(before) = now.checked_sub(days) else { return Ok(()) };
+        let Ok(before) = now.checked_sub(days(self.settings.retention_days)) else {
+            return Ok(None);
+        };
         if log.reader().first_from(before)? == 0 {
-            return Ok(());
+            return Ok(None);
         }
+        if !self.is_clock_confirmed(now)? {
+            tracing::warn!(%now, "old records of the decision log kept, the clock may have leapt");
+            return Ok(None);
+        }
+        let present = log.reader().tag();
         let held = self.held(now)?;
         let block = RecordClass::of(Decision::Block);
         let is_kept = |leaf: &Leaf| {
-            held.contains(&leaf.index)
+            held.contains(&(present, leaf.index))
                 || leaf.items.iter().any(|item| item.class & block != 0)
                 || is_blocked_payment(leaf)
         };
         let removed = log.remove_before(before, &is_kept, now)?;
         tracing::info!(%before, removed = ?removed, "old records removed from the decision log");
-        Ok(())
+        Ok(Some(removed))
     }
 
-    /// The leaves of this log with records on hold. Reads the events of the whole log.
-    fn held(&self, now: Timestamp) -> Result<HashSet<u64>, AuditError> {
-        let reader = self.log(now)?.reader();
-        let mut held: HashSet<RecordId> = HashSet::new();
-        for leaf in reader.leaves(Query::default()) {
-            let leaf = leaf?;
-            if !leaf.items.is_empty() {
-                continue;
+    /// Whether a leaf is 7 to 9 days old. A clock that has leapt by more shows none, until it has run on for
+    /// a week: time for its operator to notice. A server without a record in these days removes nothing.
+    fn is_clock_confirmed(&self, now: Timestamp) -> Result<bool, AuditError> {
+        let [from, to] = CONFIRMED.map(|age| now.checked_sub(days(age)).ok());
+        for log in self.logs(now)? {
+            let mut leaves = self.reader(log, now)?.leaves(Query { from, to, ..Query::default() });
+            if leaves.next().transpose()?.is_some() {
+                return Ok(true);
             }
-            let Ok(event) = serde_json::from_slice::<OfficerEvent>(&leaf.context) else { continue };
-            match event {
-                OfficerEvent::Held { record, .. } => held.extend(record.parse::<RecordId>().ok()),
-                OfficerEvent::Released { record, .. } => {
-                    if let Ok(id) = record.parse() {
-                        held.remove(&id);
+        }
+        Ok(false)
+    }
+
+    /// Returns the leaves with records on hold, each with the tag of its log. Reads the events of all logs.
+    pub(super) fn held(&self, now: Timestamp) -> Result<HashSet<([u8; 4], u64)>, AuditError> {
+        let mut held: HashSet<RecordId> = HashSet::new();
+        for log in self.logs(now)? {
+            for leaf in self.reader(log, now)?.leaves(Query::default()) {
+                let leaf = leaf?;
+                if !leaf.items.is_empty() {
+                    continue;
+                }
+                match serde_json::from_slice::<OfficerEvent>(&leaf.context) {
+                    Ok(OfficerEvent::Held { record, .. }) => {
+                        held.extend(record.parse::<RecordId>().ok())
                     }
+                    Ok(OfficerEvent::Released { record, .. }) => {
+                        if let Ok(id) = record.parse() {
+                            held.remove(&id);
+                        }
+                    }
+                    // An event of the log itself.
+                    Err(_) => {}
                 }
             }
         }
-        held.retain(|id| id.tag == reader.tag());
-        Ok(held.into_iter().map(|id| id.index).collect())
+        Ok(held.into_iter().map(|id| (id.tag, id.index)).collect())
     }
 }
 
@@ -103,6 +129,10 @@ impl Engine {
         std::thread::Builder::new().name("retention".to_owned()).spawn(work)?;
         Ok(Some(RetentionTask { _stop: stop }))
     }
+}
+
+fn days(count: u32) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(count))
 }
 
 /// Whether a leaf is of a payment that was blocked as a whole, for another address of it.

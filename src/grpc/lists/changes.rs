@@ -5,15 +5,16 @@ use crate::domain::list::ListId;
 use crate::domain::list_change::{FieldChange, ListingChange};
 use crate::engine::{ChangesSince, DatedChange, Engine};
 use crate::grpc::convert::day;
-use crate::grpc::page;
+use crate::grpc::page::{self, Page};
 use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1;
 use crate::grpc::v1::list_listing_changes_request::Since;
 
 pub(super) fn page(
     engine: &Engine,
-    request: v1::ListListingChangesRequest,
+    mut request: v1::ListListingChangesRequest,
 ) -> Result<v1::ListListingChangesResponse, Refusal> {
+    let asked = Page::take(&mut request);
     let list = parse_list_filter(engine, &request.list_id);
     let since = match (request.since, &list) {
         (None, _) => Ok(ChangesSince::Beginning),
@@ -26,11 +27,11 @@ pub(super) fn page(
             Err(invalid_field("since_number_on_list", "versions count by list: give list_id"))
         }
     };
-    let (list, (after, since)) = both(list, both(page::decode_token(&request.page_token), since))?;
-    let found = engine.changes(since, after, list.as_ref(), page::limit(request.page_size))?;
+    let (list, (after, since)) = both(list, both(asked.after(), since))?;
+    let found = engine.changes(since, after, list.as_ref(), page::limit(asked.size))?;
     Ok(v1::ListListingChangesResponse {
         changes: found.changes.into_iter().map(change_of_version).collect(),
-        next_page_token: found.next.map(page::encode_token).unwrap_or_default(),
+        next_page_token: found.next.map(|next| asked.token_at(next)).unwrap_or_default(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::domain::list::{ListId, Party, Row};
 use crate::domain::party_name::NameQuery;
 use crate::engine::Engine;
 use crate::grpc::convert::{self, ListedRow};
-use crate::grpc::page;
+use crate::grpc::page::Page;
 use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1::{self, ErrorReason};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
@@ -29,12 +29,12 @@ enum Wanted {
 
 pub(super) fn look_up(
     engine: &Engine,
-    request: v1::LookUpPartyRequest,
+    mut request: v1::LookUpPartyRequest,
 ) -> Result<v1::LookUpPartyResponse, Refusal> {
+    let asked = Page::take(&mut request);
     let list = parse_list_filter(engine, &request.list_id);
-    let place = page::decode_token(&request.page_token);
     let wanted = parse_wanted(request.party_uid, &request.name);
-    let (list, (wanted, place)) = both(list, both(wanted, place))?;
+    let (list, (wanted, place)) = both(list, both(wanted, asked.after()))?;
     let snapshot = engine.snapshot();
     let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
     let is_asked = |id: &ListId| list.as_ref().is_none_or(|list| list == id);
@@ -58,13 +58,13 @@ pub(super) fn look_up(
                     return Err(invalid_field("page_token", message));
                 }
             };
-            let size = match request.page_size as usize {
+            let size = match asked.size as usize {
                 0 => DEFAULT_PAGE,
                 size => size.min(MAX_PAGE),
             };
             let (parties, is_last) = find_by_name(&compared, &query, from, size);
             let next = [mark, from + parties.len() as u64];
-            (parties, if is_last { String::new() } else { page::encode_token(next) })
+            (parties, if is_last { String::new() } else { asked.token_at(next) })
         }
     };
     let now = engine.now();

@@ -1,13 +1,11 @@
 //! A batch of questions, checked, and the part of its answers that its caller has room for.
 
-use std::hash::{DefaultHasher, Hasher};
-
 use prost::Message;
 
 use crate::engine::Engine;
 use crate::grpc::bounds::{MAX_QUERIES, MAX_RESPONSE};
 use crate::grpc::call::answer_too_large;
-use crate::grpc::page;
+use crate::grpc::page::{self, Page};
 use crate::grpc::request::ScreeningOptions;
 use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1::{self, ErrorReason};
@@ -31,8 +29,8 @@ pub struct Batch {
     start: u64,
     /// How many there are in all.
     total: u64,
-    /// Of all queries and the options: a token is good for these alone. 0 where no part is asked for.
-    digest: u64,
+    /// Tokens are good for all queries and the options alone.
+    page: Page,
 }
 
 impl Batch {
@@ -44,7 +42,8 @@ impl Batch {
         let page_token = std::mem::take(&mut request.page_token);
         let max_response_bytes = std::mem::take(&mut request.max_response_bytes);
         let is_in_parts = max_response_bytes > 0 || !page_token.is_empty();
-        let digest = if is_in_parts { digest(&request) } else { 0 };
+        let digest = if is_in_parts { page::digest(&request) } else { 0 };
+        let page = Page::of_part(page_token, digest);
         let v1::BatchScreenAddressesRequest { mut queries, options, .. } = request;
         let total = queries.len();
         let count = match total {
@@ -59,16 +58,16 @@ impl Batch {
             }
         };
         let options = both(count, ScreeningOptions::check_past(options.as_ref(), Some(engine)));
-        let room = both(room(max_response_bytes), start(&page_token, total as u64, digest));
+        let room = both(room(max_response_bytes), start(&page, total as u64));
         let (((), options), (most, start)) = both(options, room)?;
         queries.drain(..start as usize);
-        Ok(Self { queries, options, most, start, total: total as u64, digest })
+        Ok(Self { queries, options, most, start, total: total as u64, page })
     }
 
     /// Room for the answers, beside their snapshot; of a caller who takes `limit` bytes of any answer.
     pub fn room(&self, snapshot: Option<&v1::Snapshot>, snapshot_id: &str, limit: usize) -> Room {
         let snapshot = snapshot.map_or(0, |snapshot| snapshot.encoded_len() + FIELD);
-        let token = page::encode_token([self.start, self.digest]).len() + FIELD;
+        let token = self.page.token(&self.start.to_be_bytes()).len() + FIELD;
         let beside = snapshot + snapshot_id.len() + FIELD + token;
         match self.most {
             Some(most) => Room::OfPart { left: most.saturating_sub(beside) },
@@ -79,15 +78,8 @@ impl Batch {
     /// The token for what follows the first `answered` of the queries that were left.
     pub fn token_after(&self, answered: usize) -> String {
         let next = self.start + answered as u64;
-        if next < self.total { page::encode_token([next, self.digest]) } else { String::new() }
+        if next < self.total { self.page.token(&next.to_be_bytes()) } else { String::new() }
     }
-}
-
-/// The same in every process of one version, so that any replica takes a token.
-fn digest(request: &v1::BatchScreenAddressesRequest) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(&request.encode_to_vec());
-    hasher.finish()
 }
 
 fn room(max_response_bytes: u32) -> Result<Option<usize>, Refusal> {
@@ -101,12 +93,12 @@ fn room(max_response_bytes: u32) -> Result<Option<usize>, Refusal> {
     }
 }
 
-/// Where the part begins: a token is of the same queries and options.
-fn start(token: &str, total: u64, digest: u64) -> Result<u64, Refusal> {
-    match page::decode_token(token)? {
+/// Where the part begins.
+fn start(page: &Page, total: u64) -> Result<u64, Refusal> {
+    match page.position(page::numbers)? {
         None => Ok(0),
-        Some([start, of]) if of == digest && start < total => Ok(start),
-        Some(_) => Err(invalid_field("page_token", "of a batch of other queries")),
+        Some([start]) if start < total => Ok(start),
+        Some([_]) => Err(invalid_field("page_token", "behind the last query")),
     }
 }
 
