@@ -42,7 +42,7 @@ fn monday_is_on_record_after_tuesday() {
         serde_json::from_str::<Value>(&said.out).unwrap_or_else(|_| panic!("{}", said.err))
     };
     let monday = screen(FAR);
-    assert_eq!(monday["screening"]["decision"], "DECISION_ALLOW", "{monday}");
+    assert_eq!(monday["items"][0]["screening"]["decision"], "DECISION_ALLOW", "{monday}");
     let monday = record_of(&monday).to_owned();
     check(&place.says(&["log", "get", &monday]), 0, &["decision", "ALLOW", FAR]);
 
@@ -53,7 +53,7 @@ fn monday_is_on_record_after_tuesday() {
     let import = ["lists", "import", &list, "--list", "sanctions", "--published", "2026-11-22"];
     check(&place.says(&import), 0, &[]);
     let tuesday = screen(FAR);
-    assert_eq!(tuesday["screening"]["decision"], "DECISION_BLOCK", "{tuesday}");
+    assert_eq!(tuesday["items"][0]["screening"]["decision"], "DECISION_BLOCK", "{tuesday}");
     let tuesday = record_of(&tuesday).to_owned();
     let blocked = record_of(&screen(NEAR)).to_owned();
     check(&place.says(&["log", "get", &blocked]), 0, &["BLOCK", "LISTED", "Payer Ltd"]);

@@ -46,7 +46,11 @@ impl DecisionLog {
         let Ok(before) = now.checked_sub(days(self.settings.retention_days)) else {
             return Ok(None);
         };
-        if log.reader().first_from(before)? == 0 {
+        let mut has_old = false;
+        for log in self.logs(now)? {
+            has_old |= self.reader(log, now)?.first_from(before)? > 0;
+        }
+        if !has_old {
             return Ok(None);
         }
         if !self.is_clock_confirmed(now)? {

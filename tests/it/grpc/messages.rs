@@ -532,7 +532,7 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
             assert_eq!(is_listed, n % 4 != 1, "{n}");
         }
         part.queries.swap(0, 1);
-        let foreign = (Code::InvalidArgument, "INVALID_FIELD", "page_token", "other queries");
+        let foreign = (Code::InvalidArgument, "INVALID_FIELD", "page_token", "another request");
         check_refused(send(&part).await, foreign);
     });
 }
