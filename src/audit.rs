@@ -30,7 +30,7 @@ mod appender;
 mod block;
 mod checkpoint;
 mod checkpoint_file;
-
+mod earlier;
 mod entry;
 mod error;
 mod files;
@@ -46,6 +46,7 @@ mod merkle;
 mod note;
 mod origin;
 mod packing;
+mod proof;
 mod query;
 mod reader;
 mod record_id;
@@ -73,27 +74,25 @@ pub use leaf::{Event, Field, Item, Leaf, NewItem, NewLeaf};
 pub use log::{Log, LogDirectory, Opened, logs};
 pub use merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
 pub use note::{NoteError, VerifierKey};
+pub use proof::RecordProof;
 pub use query::{Leaves, Query};
 pub use reader::Reader;
 pub use record_id::{RecordId, RecordIdError};
 pub use recover::Cut;
-pub use retention::Removed;
+pub use retention::{IsKept, Removed};
 pub use salt::SALT;
 pub use settings::{Durability, Hooks, Settings};
-pub use verify::{Report, verify};
+pub use verify::{Report, verify, verify_succession};
 
-/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take;
-/// fewer make a proof shorter, since it holds the whole entry. With a context of 105 bytes and one
-/// answer of 51 among 2^30 leaves:
+/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take.
+/// Of a proof they take one hash for each doubling. With one answer and one context a block:
 ///
-/// | items | blocks an item, its commitment included | bytes of a proof |
-/// |---|---|---|
-/// | 1 | 7.0 | 1,226 |
-/// | 8 | 2.3 | 1,457 |
-/// | 16 | 1.9 | 1,721 |
-/// | 24 | 1.8 | 1,985 |
-///
-/// The bound of a proof is 2,048 bytes: 16 leave 327 of them for longer contexts.
+/// | items | blocks of SHA-256 an item, its commitment included |
+/// |---|---|
+/// | 1 | 5.0 |
+/// | 8 | 3.3 |
+/// | 16 | 3.1 |
+/// | 32 | 3.1 |
 pub const ITEMS_PER_LEAF: usize = 16;
 
 /// Log2 of the leaves of a block: one tile of C2SP tlog-tiles.

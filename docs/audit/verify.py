@@ -3,7 +3,7 @@
 lazaretto log proof RECORD > proof.json;       verify.py proof.json KEY --record RECORD
 lazaretto log consistency FIRST > growth.json; verify.py growth.json KEY [KEY ...] --old OLD [--new NEW]
 KEY is a verifier key of `lazaretto log key`; OLD and NEW are files with one checkpoint each."""
-import argparse, base64, datetime, hashlib, io, json, pathlib, re, sys
+import argparse, base64, datetime, hashlib, json, pathlib, re, struct, sys
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493  # Ed25519: its field; the group has 8 L points
 D = -121665 * pow(121666, -1, P) % P
 BECH32, DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:-"
@@ -60,21 +60,14 @@ def pack(text):  # a text as commitments have it: its form, then hex digits, bit
             bits = "".join(format(alphabet.index(letter), f"0{width}b") for letter in text[len(start):]) + "1"
             return bytes([form]) + int(bits + "0" * (-len(bits) % 8), 2).to_bytes((len(bits) + 7) // 8, "big")
     return b"\0" + text.encode()
-def read(entry):  # time, context, and of each item its answer and the commitments to address and references
-    take = io.BytesIO(entry).read
-    num = lambda size: int.from_bytes(take(size), "big", signed=size == 8)
-    check(num(1) == 1, "The entry has a version that this script does not read.")
-    time = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=num(8))
-    context, answers = take(num(4)), [take(num(4)) for _ in range(num(1))]
-    return time, context, [(answers[k & 127], take(32), take(32) if k & 128 else None) for k in map(num, [1] * num(1))]
-def opened(name, proof, commitment):  # the address or the references, if the entry commits to them
-    salt, text = decode(proof.get(name + "_salt", "")), proof.get(name, "")
-    if not salt and not text: return commitment and {"redacted, or left out of the proof": commitment.hex()}
-    check(len(salt) == 16 and sha256(salt + pack(text)) == commitment, f"The {name} or its salt is not as recorded.")
-    return text
+def part(name, proof):  # the hash that stands for a part of the record, and the part itself if the proof has it
+    given, salt, text = decode(proof.get(name + "_hash", "")), decode(proof.get(name + "_salt", "")), proof.get(name, "")
+    if salt: return check(len(salt) == 16, "A salt has a wrong length.") and (sha256(b"\0" + salt + pack(text)), text)
+    if text: return sha256(bytes([proof.get("class", 0)]) + text.encode()), json.loads(text)  # the answer
+    return given, {"redacted, or not in the proof": given.hex()} if given else None
 def main(options):
     proof = json.loads(load(options.proof))
-    hashes = [decode(text) for text in proof.get("hashes", [])]
+    hashes, path = ([decode(text) for text in proof.get(name, [])] for name in ("hashes", "record_hashes"))
     origin, size, root = checkpoint(load(options.new) if options.new else proof["checkpoint"], options.key)
     check(int(proof["second_size" if options.old else "tree_size"]) == size, "The proof is for another tree size.")
     if options.old:
@@ -84,12 +77,19 @@ def main(options):
         check(is_grown, "The new tree is not the old one with leaves added: the log was changed, or the proof.")
         return print(f"PROVED: log {origin} grew from {old} to {size} leaves, and the first {old} are unchanged.")
     entry, index, item = decode(proof["entry"]), int(proof.get("leaf_index", 0)), int(proof.get("item", 0))
-    is_in = 0 <= index < size and root_of(sha256(b"\0" + entry), index, size, hashes) == root and not hashes
-    check(is_in, "The entry is not the one at its place in the tree: the record was changed or moved, or the proof.")
-    record, (time, context, items) = f"{sha256(origin.encode())[:4].hex()}-{index}.{item}", read(entry)
-    check(options.record in (None, record) and 0 <= item < len(items), f"The proof is of another record: {record}.")
-    shown = {"recorded": f"{time}Z", "call": json.loads(context), "answer": json.loads(items[item][0])}
-    shown.update(address=opened("address", proof, items[item][1]), reference=opened("reference", proof, items[item][2]))
+    version, time, context, count, alone, first = struct.unpack(">Bq32sBH32s", entry)  # all but the root of the records
+    check(version == 2, "The entry has a version that this script does not read.")
+    record, is_alone = f"{sha256(origin.encode())[:4].hex()}-{index}.{item}", alone >> item & 1
+    check(options.record in (None, record) and 0 <= item < count, f"The proof is of another record: {record}.")
+    (answer, address, reference), texts = zip(*(part(name, proof) for name in ("answer", "address", "reference")))
+    fits = len(answer) == len(address) == 32 and len(reference) in (0, 32) and (is_alone or answer + reference == first)
+    hashed = root_of(sha256(b"\2" + answer + address + reference) if is_alone else address, item, count, path)
+    is_in = 0 <= index < size and root_of(sha256(b"\0" + entry + hashed), index, size, hashes) == root
+    check(fits and is_in and not hashes + path, "The record was changed or moved, or the proof.")
+    time, call = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time), proof.get("context", "")
+    check(not call or sha256(call.encode()) == context, "The call is not as recorded.")
+    shown = {"recorded": f"{time}Z", "call": json.loads(call or "null") or {"not in the proof": context.hex()}}
+    shown.update(zip(("answer", "address", "reference"), texts))
     print(f"PROVED: record {record} is in leaf {index} of {size} of log {origin}.\n{json.dumps(shown, indent=2)}")
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -21,6 +21,7 @@
 //! form 3 with 25 bytes (`bc1q` addresses), 7 is form 5 with 26 (base58 of 33 or 34 characters),
 //! both without the length; 14 is redacted. Where 6 or 7 fits it is taken.
 
+mod copy;
 mod decode;
 mod encode;
 mod value;
@@ -31,6 +32,7 @@ mod tests;
 
 use super::packing::Form;
 
+pub(super) use copy::Copier;
 pub(super) use decode::{Block, FullLeaf, LeafView};
 pub(super) use encode::Encoder;
 pub(super) use value::ValueToWrite;

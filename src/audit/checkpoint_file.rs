@@ -3,14 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Take, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
 use super::note::{is_signature, is_signature_start};
-use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of};
+use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of, files};
 
 /// The longest checkpoint, in bytes.
 const MAX_NOTE: usize = 64 << 10;
+
+/// Bytes of the end of the file that are read for its last checkpoint, which has some 250.
+const TAIL: u64 = 8 << 10;
+
+/// What a line with a signature begins with.
+const SIGNATURE: &str = "\u{2014} ";
 
 /// The checkpoints of a log, oldest first. A last one that a crash cut off is left out.
 pub struct Checkpoints {
@@ -27,11 +33,19 @@ pub(super) fn path(log: &Path) -> PathBuf {
 
 impl Checkpoints {
     pub(super) fn open(log: &Path) -> Result<Self, AuditError> {
+        Self::open_at(log, 0)
+    }
+
+    /// Begins at an offset, with which a checkpoint must begin.
+    fn open_at(log: &Path, position: u64) -> Result<Self, AuditError> {
         let path = path(log);
-        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        let mut file = File::open(&path).map_err(AuditError::io(&path))?;
         // Those signed from now on are left out: they may cover leaves that a reader has passed.
         let length = file.metadata().map_err(AuditError::io(&path))?.len();
-        Ok(Self { path, lines: BufReader::new(file.take(length)), position: 0, ended: false })
+        file.seek(SeekFrom::Start(position)).map_err(AuditError::io(&path))?;
+        let length = length.saturating_sub(position);
+        let lines = BufReader::new(file.take(length));
+        Ok(Self { path, lines, position, ended: false })
     }
 
     /// Returns the next note; `None` at the end, or where the rest is not a whole one.
@@ -56,15 +70,47 @@ impl Checkpoints {
         self.position += length;
         Ok(Some(signed))
     }
+}
 
-    /// Returns the last checkpoint and the bytes up to its end.
-    pub(super) fn last(mut self) -> Result<(Option<SignedCheckpoint>, u64), AuditError> {
-        let mut last = None;
-        while let Some(signed) = self.read()? {
-            last = Some(signed);
-        }
-        Ok((last, self.position))
+/// Returns the last checkpoint and the bytes up to its end. Reads the end of the file alone.
+pub(super) fn last(log: &Path) -> Result<(Option<SignedCheckpoint>, u64), AuditError> {
+    let path = path(log);
+    let length = files::length(&path)?;
+    let tail = length.saturating_sub(TAIL);
+    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let bytes = files::read_at(&file, tail, TAIL as usize).map_err(AuditError::io(&path))?;
+    let start = if tail == 0 { Some(0) } else { first_start(&bytes) };
+    if let Some(start) = start
+        && let (Some(signed), end) = last_from(log, tail + start)?
+    {
+        return Ok((Some(signed), end));
     }
+    // None of them is whole.
+    last_from(log, 0)
+}
+
+fn last_from(log: &Path, start: u64) -> Result<(Option<SignedCheckpoint>, u64), AuditError> {
+    let mut checkpoints = Checkpoints::open_at(log, start)?;
+    let mut last = None;
+    while let Some(signed) = checkpoints.read()? {
+        last = Some(signed);
+    }
+    Ok((last, checkpoints.position))
+}
+
+/// Returns where the first checkpoint begins in a part of the file: after a signature and an empty
+/// line.
+fn first_start(bytes: &[u8]) -> Option<u64> {
+    let mut at = 0;
+    let mut is_signed = false;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        if is_signed && line == b"\n" {
+            return Some(at as u64);
+        }
+        is_signed = line.starts_with(SIGNATURE.as_bytes());
+    }
+    None
 }
 
 impl Iterator for Checkpoints {
@@ -148,9 +194,27 @@ mod tests {
                 let mut bytes = whole.clone().into_bytes();
                 bytes[at] ^= 1 << bit;
                 std::fs::write(path(folder.path()), bytes).unwrap();
-                let last = Checkpoints::open(folder.path()).unwrap().last();
+                let last = last(folder.path());
                 assert!(last.is_err(), "bit {bit} of byte {at}: {last:?}");
             }
         }
+    }
+
+    /// Against reading the file from its start: with files of every length, and torn ends.
+    #[test]
+    fn last_one_is_found_from_the_end() {
+        let (signer, _) = Signer::generate("a.example/1").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        for size in 1..200 {
+            let checkpoint = Checkpoint { origin: "a.example/1".into(), size, root: [9; 32] };
+            text += &(SignedCheckpoint::sign(checkpoint, &[&signer, &signer]).note + "\n");
+            for end in [text.len(), text.len() - 30, text.len() - 1] {
+                std::fs::write(path(folder.path()), &text[..end]).unwrap();
+                let slow = last_from(folder.path(), 0).unwrap();
+                assert_eq!(last(folder.path()).unwrap(), slow);
+            }
+        }
+        assert!(text.len() as u64 > 4 * TAIL);
     }
 }

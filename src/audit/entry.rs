@@ -1,37 +1,48 @@
-//! The entry of a leaf: the bytes that are hashed. Addresses and references stand in it as
-//! commitments only.
+//! The entry of a leaf: the bytes that are hashed. It has one size, whatever the leaf holds, so that
+//! a proof is short. Everything else is in it by hashes.
 //!
 //! | part | bytes |
 //! |---|---|
-//! | version | 1, value 1 |
+//! | version | 1, value 2 |
 //! | time | 8, microseconds since 1970-01-01T00:00:00Z, signed |
-//! | context | 4 for its length, then the context |
-//! | number of distinct answers | 1 |
-//! | each distinct answer, in order of first use | 4 for its length, then the answer |
-//! | number of items | 1 |
-//! | each item | answer (1): its number from 0, plus 0x80 with a reference; commitment to the address (32); with a reference, commitment to it (32) |
+//! | context | 32: SHA-256 over it |
+//! | number of records | 1: 0 to 16; an event has none, and its entry ends here |
+//! | which records are hashed by themselves | 2: bit n, from the lowest, is set for record n |
+//! | answer of the first record | 32: SHA-256 over class (1) and answer |
+//! | records | 32: the root of a tree (RFC 6962, 2.1) over the hashes of the records, in order |
 //!
 //! Numbers are big-endian. The leaf hash is SHA-256 over 0x00 and the entry (RFC 6962).
 //!
-//! A commitment is SHA-256 over salt (16), form (1) and packed text (the rest), as
+//! The hash of a record with the answer of the first one and without a reference, as nearly all of
+//! a batch are, is the commitment to its address. Any other is hashed by itself: SHA-256 over 0x02,
+//! its answer as above (32), the commitment to its address (32) and, if it has one, that to its
+//! reference (32). The entry tells the two kinds apart: else the hash of a record could be shown as
+//! the commitment of a redacted address with the first record's answer.
+//!
+//! A commitment is SHA-256 over 0x00, salt (16), form (1) and packed text (the rest), as
 //! [`packing`](super::packing) describes them. The salt has a fixed length, the form says how the
 //! rest is read, and every packing stands for one text: so no two inputs look alike. Packed
-//! addresses of up to 38 bytes fit into one block of SHA-256 together with salt and form.
+//! addresses of up to 37 bytes fit into one block of SHA-256.
 
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
-use super::merkle::Hash;
+use super::ITEMS_PER_LEAF;
+use super::merkle::{Hash, root_of};
 use super::packing::{Form, pack};
 use super::salt::SALT;
 
-pub(super) const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-const REFERENCE: u8 = 0x80;
+/// What precedes a commitment, as it does a leaf of RFC 6962.
+const COMMITMENT: u8 = 0;
 
-/// The longest packed text whose commitment takes one block: 64 bytes less salt, form, the bit that
-/// ends the message and its length.
-const MAX_ONE_BLOCK: usize = 64 - SALT - 1 - 1 - 8;
+/// What precedes a record that is hashed by itself; RFC 6962 has 1 for nodes.
+const RECORD: u8 = 2;
+
+/// The longest packed text whose commitment takes one block: 64 bytes less the byte before, salt,
+/// form, the bit that ends the message and its length.
+const MAX_ONE_BLOCK: usize = 64 - 1 - SALT - 1 - 1 - 8;
 
 /// The initial state of SHA-256 (FIPS 180-4, 5.3.3).
 const INITIAL: [u32; 8] = [
@@ -54,14 +65,15 @@ pub fn commitment(salt: &[u8; SALT], text: &str) -> Hash {
 
 pub(super) fn commit(salt: &[u8; SALT], form: Form, packed: &[u8]) -> Hash {
     if packed.len() > MAX_ONE_BLOCK {
-        let hash = Sha256::new_with_prefix(salt).chain_update([form as u8]).chain_update(packed);
-        return hash.finalize().into();
+        let hash = Sha256::new_with_prefix([COMMITMENT]).chain_update(salt);
+        return hash.chain_update([form as u8]).chain_update(packed).finalize().into();
     }
     let mut block = [0; 64];
-    let length = SALT + 1 + packed.len();
-    block[..SALT].copy_from_slice(salt);
-    block[SALT] = form as u8;
-    block[SALT + 1..length].copy_from_slice(packed);
+    let (text, length) = (1 + SALT + 1, 1 + SALT + 1 + packed.len());
+    block[0] = COMMITMENT;
+    block[1..=SALT].copy_from_slice(salt);
+    block[SALT + 1] = form as u8;
+    block[text..length].copy_from_slice(packed);
     block[length] = 0x80;
     // At most 55 bytes, so the number of bits fits into two.
     block[62..].copy_from_slice(&(length as u16 * 8).to_be_bytes());
@@ -74,43 +86,68 @@ pub(super) fn commit(salt: &[u8; SALT], form: Form, packed: &[u8]) -> Hash {
     hash
 }
 
-/// One item of an entry.
-pub(super) struct EntryItem<'a> {
-    pub(super) answer: &'a [u8],
+/// Returns the hash that stands for a context.
+pub(super) fn context_hash(context: &[u8]) -> Hash {
+    Sha256::digest(context).into()
+}
+
+/// Returns the hash that stands for an answer and its class.
+pub(super) fn answer_hash(class: u8, answer: &[u8]) -> Hash {
+    Sha256::new_with_prefix([class]).chain_update(answer).finalize().into()
+}
+
+/// One record of a leaf, by its hashes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct EntryRecord {
+    pub(super) answer: Hash,
     pub(super) address: Hash,
     pub(super) reference: Option<Hash>,
 }
 
-/// Appends the entry of a leaf with at most [`super::ITEMS_PER_LEAF`] items.
-pub(super) fn write_entry(out: &mut Vec<u8>, time: i64, context: &[u8], items: &[EntryItem<'_>]) {
-    out.push(VERSION);
-    out.extend_from_slice(&time.to_be_bytes());
-    write_bytes(out, context);
-    let mut distinct: [&[u8]; super::ITEMS_PER_LEAF] = [&[]; super::ITEMS_PER_LEAF];
-    let mut numbers = [0; super::ITEMS_PER_LEAF];
-    let mut count = 0;
-    for (item, number) in items.iter().zip(&mut numbers) {
-        let known = distinct[..count].iter().position(|answer| *answer == item.answer);
-        *number = known.unwrap_or_else(|| {
-            distinct[count] = item.answer;
-            count += 1;
-            count - 1
-        });
+impl EntryRecord {
+    /// Returns whether the record differs from the first one of the leaf in more than its address.
+    fn is_hashed_by_itself(&self, first: &Self) -> bool {
+        self.reference.is_some() || self.answer != first.answer
     }
-    out.push(count as u8);
-    distinct[..count].iter().for_each(|answer| write_bytes(out, answer));
-    out.push(items.len() as u8);
-    for (item, number) in items.iter().zip(numbers) {
-        let reference = if item.reference.is_some() { REFERENCE } else { 0 };
-        out.push(number as u8 | reference);
-        out.extend_from_slice(&item.address);
-        out.extend_from_slice(item.reference.as_ref().map_or(&[], Hash::as_slice));
+
+    fn hash(&self, first: &Self) -> Hash {
+        if !self.is_hashed_by_itself(first) {
+            return self.address;
+        }
+        let hash = Sha256::new_with_prefix([RECORD]).chain_update(self.answer);
+        let hash = hash.chain_update(self.address);
+        hash.chain_update(self.reference.as_ref().map_or(&[][..], |hash| hash)).finalize().into()
     }
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-    out.extend_from_slice(bytes);
+/// Bytes of the root of the records, with which the entry of a leaf with items ends.
+pub(super) const RECORDS_ROOT: usize = 32;
+
+/// Hashes the records of a leaf, of which there are at most [`ITEMS_PER_LEAF`].
+pub(super) fn record_hashes<'h>(
+    records: &[EntryRecord],
+    hashes: &'h mut [Hash; ITEMS_PER_LEAF],
+) -> &'h [Hash] {
+    for (record, hash) in records.iter().zip(hashes.iter_mut()) {
+        *hash = record.hash(&records[0]);
+    }
+    &hashes[..records.len()]
+}
+
+/// Appends the entry of a leaf.
+pub(super) fn write_entry(out: &mut Vec<u8>, time: i64, context: &Hash, records: &[EntryRecord]) {
+    out.push(VERSION);
+    out.extend_from_slice(&time.to_be_bytes());
+    out.extend_from_slice(context);
+    out.push(records.len() as u8);
+    let Some(first) = records.first() else { return };
+    let by_itself = records.iter().zip(0..).fold(0, |bits: u16, (record, number)| {
+        bits | u16::from(record.is_hashed_by_itself(first)) << number
+    });
+    out.extend_from_slice(&by_itself.to_be_bytes());
+    out.extend_from_slice(&first.answer);
+    let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
+    out.extend_from_slice(&root_of(record_hashes(records, &mut hashes)));
 }
 
 #[cfg(test)]
@@ -125,30 +162,32 @@ mod tests {
         fn one_block_equals_the_library(salt: [u8; SALT], text in "[0-9a-z]{0,90}") {
             let mut packed = Vec::new();
             let form = pack(&text, &mut packed);
-            let plain = [&salt[..], &[form as u8], &packed].concat();
+            let plain = [&[0], &salt[..], &[form as u8], &packed].concat();
             prop_assert_eq!(commitment(&salt, &text), <Hash>::from(Sha256::digest(plain)));
         }
     }
 
+    /// By hand, from the bytes that are documented.
     #[test]
     fn layout_is_as_documented() {
-        let mut entry = Vec::new();
-        let item = |answer, address, reference| EntryItem { answer, address, reference };
-        let items = [
-            item(b"A", [1; 32], None),
-            item(b"BB", [2; 32], Some([3; 32])),
-            item(b"A", [4; 32], None),
+        let sha = |parts: &[&[u8]]| <Hash>::from(Sha256::digest(parts.concat()));
+        let (first, other) = (answer_hash(1, b"A"), answer_hash(4, b"BB"));
+        assert_eq!((first, other), (sha(&[b"\x01A"]), sha(&[b"\x04BB"])));
+        let record = |answer, address, reference| EntryRecord { answer, address, reference };
+        let records = [
+            record(first, [2; 32], None),
+            record(other, [3; 32], None),
+            record(first, [4; 32], Some([5; 32])),
         ];
-        write_entry(&mut entry, 5, b"ctx", &items);
-        let mut expected =
-            b"\x01\0\0\0\0\0\0\0\x05\0\0\0\x03ctx\x02\0\0\0\x01A\0\0\0\x02BB\x03".to_vec();
-        expected.push(0);
-        expected.extend([1; 32]);
-        expected.push(0x81);
-        expected.extend([2; 32]);
-        expected.extend([3; 32]);
-        expected.push(0);
-        expected.extend([4; 32]);
-        assert_eq!(entry, expected);
+        let mut entry = Vec::new();
+        write_entry(&mut entry, 5, &context_hash(b"ctx"), &records);
+        let second = sha(&[&[2], &other, &[3; 32]]);
+        let third = sha(&[&[2], &first, &[4; 32], &[5; 32]]);
+        let root = sha(&[&[1], &sha(&[&[1], &[2; 32], &second]), &third]);
+        let head = b"\x02\0\0\0\0\0\0\0\x05";
+        assert_eq!(entry, [&head[..], &sha(&[b"ctx"]), &[3, 0, 6], &first, &root].concat());
+        entry.clear();
+        write_entry(&mut entry, 5, &context_hash(b"ctx"), &[]);
+        assert_eq!(entry, [&head[..], &sha(&[b"ctx"]), &[0]].concat());
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn may_contain(
         let mut line = [0; LINE];
         let at = HEAD as u64 + line_of(*fingerprint, lines) * LINE as u64;
         file.read_exact_at(&mut line, at).map_err(&io)?;
-        if bits_of(*fingerprint).all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1) {
+        if has_all_bits(&line, *fingerprint) {
             return Ok(true);
         }
     }
@@ -124,17 +124,45 @@ pub(super) fn collect(
     Ok(found)
 }
 
-/// Checks the checksum of a filter. Returns what is wrong, if anything.
-pub(super) fn check(log: &Path, segment: u64, id: LogId) -> Result<(), AuditError> {
-    let path = files::filter(log, segment);
-    let bytes = std::fs::read(&path).map_err(AuditError::io(&path))?;
-    head::check(&path, bytes.get(..HEAD).unwrap_or(&bytes), Kind::Filter, segment, id)?;
-    let split = bytes.split_last_chunk::<CHECKSUM>();
-    let whole = split.is_some_and(|(rest, checksum)| {
-        rest.len() % LINE == 0 && XxHash3_64::oneshot(rest).to_be_bytes() == *checksum
-    });
-    let what = "the checksum of the filter is wrong";
-    if whole { Ok(()) } else { Err(AuditError::damaged(&path, HEAD as u64, what)) }
+/// A filter in memory.
+pub(super) struct LoadedFilter {
+    bytes: Vec<u8>,
+}
+
+impl LoadedFilter {
+    /// Reads a filter and checks its checksum. `None` if there is none.
+    pub(super) fn read(log: &Path, segment: u64, id: LogId) -> Result<Option<Self>, AuditError> {
+        let path = files::filter(log, segment);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(AuditError::io(&path)(error)),
+        };
+        head::check(&path, bytes.get(..HEAD).unwrap_or(&bytes), Kind::Filter, segment, id)?;
+        let is_whole = bytes.split_last_chunk::<CHECKSUM>().is_some_and(|(rest, checksum)| {
+            rest.len() >= HEAD + LINE
+                && rest.len() % LINE == 0
+                && XxHash3_64::oneshot(rest).to_be_bytes() == *checksum
+        });
+        let what = "the checksum of the filter is wrong";
+        if is_whole {
+            Ok(Some(Self { bytes }))
+        } else {
+            Err(AuditError::damaged(&path, HEAD as u64, what))
+        }
+    }
+
+    /// Returns false if none of the fingerprints is in the segment.
+    pub(super) fn may_contain(&self, fingerprints: &[u64]) -> bool {
+        let lines = &self.bytes[HEAD..self.bytes.len() - CHECKSUM].as_chunks::<LINE>().0;
+        fingerprints.iter().any(|fingerprint| {
+            has_all_bits(&lines[line_of(*fingerprint, lines.len() as u64) as usize], *fingerprint)
+        })
+    }
+}
+
+fn has_all_bits(line: &[u8; LINE], fingerprint: u64) -> bool {
+    bits_of(fingerprint).all(|bit| line[bit / 8] >> (bit % 8) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -151,13 +179,15 @@ mod tests {
         fastrand::seed(11);
         let there: Vec<u64> = (0..20_000).map(|_| fastrand::u64(..)).collect();
         write(log, 3, id, there.clone()).unwrap();
+        let loaded = LoadedFilter::read(log, 3, id).unwrap().unwrap();
         for fingerprint in &there {
             assert!(may_contain(log, 3, id, &[*fingerprint]).unwrap());
+            assert!(loaded.may_contain(&[*fingerprint]));
         }
         let wrong =
             (0..20_000).filter(|_| may_contain(log, 3, id, &[fastrand::u64(..)]).unwrap()).count();
         assert!(wrong < 400, "{wrong} of 20,000");
-        check(log, 3, id).unwrap();
+        assert!(LoadedFilter::read(log, 4, id).unwrap().is_none());
         assert!(may_contain(log, 4, id, &[1]).unwrap(), "no filter");
         let size = std::fs::metadata(files::filter(log, 3)).unwrap().len();
         assert!(size < 20_000 * 11 / 8 + 300, "{size}");

@@ -45,3 +45,30 @@ pub(super) fn split_first(bytes: &[u8], place: FramePlace) -> Result<(&[u8], &[u
     }
     Ok((payload, rest))
 }
+
+/// The longest payload that is looked for after damage.
+const MAX_SOUGHT: usize = 16 << 20;
+
+/// The unit in which a file system writes.
+const PAGE: u64 = 4096;
+
+/// Returns whether whole frames follow bytes that begin with none, so that these were changed after
+/// they were written. False where a page of zeros stands between: after a loss of power later pages
+/// may have been written, and earlier ones not.
+pub(super) fn follows_damage(bytes: &[u8], first: FramePlace) -> bool {
+    let is_frame = |at: &usize| {
+        let Some(rest) = bytes.get(*at..) else { return false };
+        let Some((length, _)) = rest.split_first_chunk::<4>() else { return false };
+        let length = u32::from_be_bytes(*length) as usize;
+        let place = FramePlace { offset: first.offset + *at as u64, ..first };
+        (1..=MAX_SOUGHT).contains(&length) && split_first(rest, place).is_ok()
+    };
+    let next = (1..bytes.len()).find(is_frame);
+    next.is_some_and(|next| !has_empty_page(&bytes[..next], first.offset))
+}
+
+fn has_empty_page(bytes: &[u8], offset: u64) -> bool {
+    let start = offset.next_multiple_of(PAGE) - offset;
+    let pages = bytes.get(start as usize..).unwrap_or_default().chunks_exact(PAGE as usize);
+    pages.into_iter().any(|page| page.iter().all(|byte| *byte == 0))
+}

@@ -29,7 +29,7 @@ pub struct NewLeaf<'a> {
 pub struct NewItem<'a> {
     /// Opaque to the log. Equal answers are stored once a block.
     pub answer: &'a [u8],
-    /// Bits that queries select by, such as one for each decision. Not part of the entry.
+    /// Bits that queries select by, such as one for each decision. Hashed with the answer.
     pub class: u8,
     pub address: &'a str,
     pub reference: Option<&'a str>,
@@ -95,10 +95,17 @@ pub enum Event {
     LogStarted { previous: Option<String> },
     /// Later checkpoints are signed by this verifier key.
     KeyRotated { key: String },
-    /// The address and the reference of a record are about to be deleted.
+    /// The address and the reference of a record, of this log or an earlier one, are about to be
+    /// deleted.
     Redacted { record: String },
-    /// Leaves `first` to before `end` are about to be deleted, but for those kept.
-    Removed { first: u64, end: u64 },
+    /// Leaves `first` to before `end` are about to be deleted, but for those kept: of this log, or of
+    /// the earlier one with this origin.
+    Removed {
+        first: u64,
+        end: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
+    },
 }
 
 impl Event {
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn events_have_a_stable_form() {
-        let event = Event::Removed { first: 0, end: 65_536 };
+        let event = Event::Removed { first: 0, end: 65_536, log: None };
         let text = br#"{"audit_event":"removed","first":0,"end":65536}"#;
         assert_eq!(event.to_context(), text);
         assert_eq!(Event::parse(text), Some(event));

@@ -14,14 +14,15 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::appender::Appender;
+use super::earlier::EarlierLogs;
 use super::head::LogId;
 use super::index::Index;
 use super::leaf::{Event, NewLeaf};
-use super::recover::{Cut, Recovered};
+use super::recover::{self, Access, Cut, Recovered};
 use super::settings::Settings;
 use super::{
     AuditError, ITEMS_PER_LEAF, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys,
-    origin, recover, sealer, syncer,
+    origin, sealer, syncer,
 };
 
 /// Attempts to lock a directory, and the pause between them. A lock may briefly outlive its holder
@@ -68,6 +69,7 @@ pub fn logs(directory: &Path) -> Result<Vec<LogDirectory>, AuditError> {
 pub struct Log {
     appender: Arc<Appender>,
     reader: Reader,
+    earlier: EarlierLogs,
     /// That which syncs, and that which seals.
     threads: Option<[JoinHandle<()>; 2]>,
     /// Locked as long as the log is open.
@@ -99,12 +101,13 @@ impl Log {
             None => start(directory, newest.unwrap_or(0) + 1, &settings.name)?,
         };
         let path = files::log_directory(directory, number);
-        let Recovered { store, encoder, cut } = recover::open(&path, true)?;
+        let Recovered { store, encoder, cut } = recover::open(&path, Access::Append)?;
         let signer = keys::read_signer(&path, &store.keys.lock().recover())?;
         let appender = Arc::new(Appender::new(store, encoder, signer, settings)?);
         let threads = [syncer::start(&appender), sealer::start(&appender)];
         let reader = Reader::new(Arc::clone(appender.store()));
-        let log = Self { appender, reader, threads: Some(threads), _lock: lock };
+        let earlier = EarlierLogs::new(directory.to_owned(), number);
+        let log = Self { appender, reader, earlier, threads: Some(threads), _lock: lock };
         let previous = number.checked_sub(1).filter(|number| *number > 0);
         let previous = previous.map(|number| files::log_directory(directory, number));
         if log.appended() == 0 {
@@ -118,7 +121,7 @@ impl Log {
 
     fn append_started(&self, previous: Option<&Path>, now: Timestamp) -> Result<(), AuditError> {
         let previous = match previous {
-            Some(log) => checkpoint_file::Checkpoints::open(log)?.last()?.0,
+            Some(log) => checkpoint_file::last(log)?.0,
             None => None,
         };
         let previous = previous.map(|signed| signed.note);
@@ -200,6 +203,10 @@ impl Log {
         self.appender.sign()
     }
 
+    pub(super) fn earlier_logs(&self) -> &EarlierLogs {
+        &self.earlier
+    }
+
     pub(super) fn appender(&self) -> &Appender {
         &self.appender
     }
@@ -216,9 +223,9 @@ impl Drop for Log {
     }
 }
 
+/// Locks the directory itself: a lock file could be deleted, and made anew by another process.
 fn lock(directory: &Path) -> Result<File, AuditError> {
-    let path = directory.join("lock");
-    let file = File::create(&path).map_err(AuditError::io(&path))?;
+    let file = File::open(directory).map_err(AuditError::io(directory))?;
     for _ in 1..LOCK_TRIES {
         if file.try_lock().is_ok() {
             return Ok(file);
@@ -228,7 +235,7 @@ fn lock(directory: &Path) -> Result<File, AuditError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(AuditError::Locked { path: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(AuditError::io(&path)(error)),
+        Err(TryLockError::Error(error)) => Err(AuditError::io(directory)(error)),
     }
 }
 

@@ -12,9 +12,11 @@ use super::checkpoint_file::Checkpoints;
 use super::keys::LogKey;
 use super::leaf::Leaf;
 use super::merkle::{Hash, consistency_ranges, inclusion_ranges};
+use super::proof::RecordProof;
 use super::query::{Leaves, Query};
+use super::recover::{self, Access};
 use super::store::Store;
-use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of, recover};
+use super::{AuditError, LEAVES_PER_BLOCK, RecordId, SignedCheckpoint, block_of};
 
 /// Read access to a log. Sees what is written.
 #[derive(Clone)]
@@ -29,7 +31,11 @@ impl Reader {
 
     /// Opens the log in a directory such as `log.1` for reading only. Sees what is written by now.
     pub fn open(log: &Path) -> Result<Self, AuditError> {
-        Ok(Self { store: Arc::new(recover::open(log, false)?.store) })
+        Ok(Self { store: Arc::new(recover::open(log, Access::Read)?.store) })
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub fn directory(&self) -> &Path {
@@ -77,6 +83,26 @@ impl Reader {
             }),
             Some(LeafView::Bare(_)) => Err(AuditError::Removed { index }),
             None => Err(self.no_such(index)),
+        }
+    }
+
+    /// Returns what proves a record in the tree of `size` leaves. Fails as [`Reader::entry`] does.
+    pub fn record_proof(&self, id: RecordId, size: u64) -> Result<RecordProof, AuditError> {
+        if id.tag != self.tag() {
+            return Err(AuditError::NoSuchRecord(id));
+        }
+        let hashes = self.inclusion_proof(id.index, size)?;
+        let bytes = self.store.block(block_of(id.index))?;
+        let block = bytes.decode()?;
+        let at = (id.index % LEAVES_PER_BLOCK) as usize;
+        match block.leaves().get(at) {
+            Some(LeafView::Full(leaf)) if usize::from(id.item) < block.items(leaf).len() => {
+                let proof = block.proof(leaf, id.item);
+                let damage = || bytes.damage(bytes.offset(), at, "a value cannot be unpacked");
+                Ok(RecordProof { hashes, ..proof.ok_or_else(damage)? })
+            }
+            Some(LeafView::Bare(_)) => Err(AuditError::Removed { index: id.index }),
+            Some(LeafView::Full(_)) | None => Err(AuditError::NoSuchRecord(id)),
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, RwLock};
 
 use super::block::{Block, Encoder};
-use super::checkpoint_file::{self, Checkpoints};
-use super::frame::FramePlace;
+use super::checkpoint_file;
+use super::frame::{self, FramePlace};
 use super::head::{self, HEAD, Kind, LogId};
 use super::index::{BlockPlace, Index};
 use super::store::{Places, Store};
@@ -18,6 +18,10 @@ use super::{
     AuditError, BLOCK_BITS, Damage, LEAVES_PER_BLOCK, SEGMENT_BITS, SignedCheckpoint, files, keys,
     origin, replace,
 };
+
+/// What to do about damage that is not cut off.
+const REMEDY: &str = "; restore the file, or delete `key` beside it to begin the next log and keep \
+    this one for reading";
 
 /// What was cut off the end of a log after a crash. None of it was synced or under a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +42,29 @@ pub(super) struct Recovered {
     pub(super) cut: Option<Cut>,
 }
 
-/// Opens a log. Changes nothing unless it is `writable`.
-pub(super) fn open(log: &Path, writable: bool) -> Result<Recovered, AuditError> {
+/// What a log is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Changes nothing.
+    Read,
+    /// Finishes a replacement that a crash cut off, and allows others. Cuts nothing off: for logs
+    /// that are not appended to any more.
+    Replace,
+    Append,
+}
+
+/// Opens a log.
+pub(super) fn open(log: &Path, access: Access) -> Result<Recovered, AuditError> {
+    let writable = access == Access::Append;
     let origin = origin::read(log)?.origin;
     let id = LogId::of(&origin);
-    if writable {
+    if access != Access::Read {
         replace::finish(log, id)?;
     }
     let keys = keys::read(log)?;
     let latest = last_checkpoint(log, writable)?;
     let signed = latest.as_ref().map_or(0, |signed| signed.checkpoint.size);
-    let index = Index::open(log, id, writable)?;
+    let index = Index::open(log, id, access != Access::Read)?;
     let mut tree = Tree::default();
     let mut last = None;
     let (sealed, more) = index.read_all(|block, row| {
@@ -65,7 +81,7 @@ pub(super) fn open(log: &Path, writable: bool) -> Result<Recovered, AuditError> 
     }
     let mut scan = Scan {
         log,
-        sync: writable,
+        writable,
         id,
         signed,
         tree,
@@ -103,7 +119,7 @@ pub(super) fn open(log: &Path, writable: bool) -> Result<Recovered, AuditError> 
 fn last_checkpoint(log: &Path, writable: bool) -> Result<Option<SignedCheckpoint>, AuditError> {
     let path = checkpoint_file::path(log);
     let length = fs::metadata(&path).map_err(AuditError::io(&path))?.len();
-    let (last, whole) = Checkpoints::open(log)?.last()?;
+    let (last, whole) = checkpoint_file::last(log)?;
     if whole < length && writable {
         checkpoint_file::cut(log, whole)?;
     }
@@ -132,8 +148,9 @@ fn check_root(store: &Store, latest: &SignedCheckpoint) -> Result<(), AuditError
 /// Reads what the index does not hold yet.
 struct Scan<'a> {
     log: &'a Path,
-    /// What is read must be durable before it counts as synced.
-    sync: bool,
+    /// Then what is read must be durable before it counts as synced, and nothing but a torn end may
+    /// be cut off.
+    writable: bool,
     id: LogId,
     /// Leaves under the last checkpoint.
     signed: u64,
@@ -182,7 +199,7 @@ impl Scan<'_> {
             return Ok(false);
         }
         let file = File::open(&path).map_err(AuditError::io(&path))?;
-        if self.sync {
+        if self.writable {
             file.sync_all().map_err(AuditError::io(&path))?;
         }
         let length = file.metadata().map_err(AuditError::io(&path))?.len();
@@ -209,10 +226,33 @@ impl Scan<'_> {
             }
             self.encoder = Encoder::after(&block);
             if let Some(broken) = broken {
+                self.must_be_torn(&bytes[(offset - start) as usize..], &path, offset)?;
                 self.end(&path, offset, length, broken.what)?;
             }
+            self.must_be_last(&path, offset)?;
             return Ok(false);
         }
+    }
+
+    /// Fails if whole frames follow what cannot be read: a crash does not leave that.
+    fn must_be_torn(&self, bytes: &[u8], path: &Path, byte: u64) -> Result<(), AuditError> {
+        let place = FramePlace { segment: self.block >> SEGMENT_BITS, offset: byte };
+        let follows = self.writable && frame::follows_damage(bytes, place);
+        let what = "the bytes here were changed: whole frames follow them, so no crash left them";
+        if follows { Err(self.damaged(path, byte, what)) } else { Ok(()) }
+    }
+
+    /// Fails if leaves follow in the next segment.
+    fn must_be_last(&self, path: &Path, byte: u64) -> Result<(), AuditError> {
+        let next = (self.block >> SEGMENT_BITS) + 1;
+        let follows = self.writable && has_frames(self.log, next)?;
+        let what = "leaves are missing here: the next segment has whole frames";
+        if follows { Err(self.damaged(path, byte, what)) } else { Ok(()) }
+    }
+
+    fn damaged(&self, path: &Path, byte: u64, what: &str) -> AuditError {
+        let leaf = Some(self.tree.size());
+        Damage { path: path.to_owned(), byte, leaf, what: format!("{what}{REMEDY}") }.into()
     }
 
     fn take_in(&mut self, block: &Block<'_>, offset: u64) {
@@ -236,6 +276,18 @@ impl Scan<'_> {
         self.cut = Some(Cut { path, byte, bytes: length - byte, what });
         Ok(())
     }
+}
+
+/// Returns whether a segment begins with a whole frame.
+pub(super) fn has_frames(log: &Path, segment: u64) -> Result<bool, AuditError> {
+    let path = files::segment(log, segment);
+    if !fs::exists(&path).map_err(AuditError::io(&path))? {
+        return Ok(false);
+    }
+    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let bytes = files::read_at(&file, HEAD as u64, usize::MAX).map_err(AuditError::io(&path))?;
+    let place = FramePlace { segment, offset: HEAD as u64 };
+    Ok(frame::split_first(&bytes, place).is_ok())
 }
 
 /// Cuts the segment, and removes segments that were begun after it.

@@ -1,7 +1,8 @@
 //! Replaces a segment by one that holds less, so that a crash at any point leaves the old or the
 //! new one. The leaf hashes stay.
 //!
-//! 1. The new segment is written beside the old one, as `segments/NNNNNNNN.new`, and synced.
+//! 1. The new segment is written beside the old one, as `segments/NNNNNNNN.new`, and synced. If the
+//!    old one is still written to, the frames that came meanwhile are copied, and synced again.
 //! 2. The file `replacement` is written: from here on the new segment counts.
 //! 3. The filter is removed, the new segment takes its name, the index gets its rows.
 //! 4. `replacement` is removed, and the filter is made anew.
@@ -18,14 +19,15 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
 
 use crate::domain::lock::Recover;
 
-use super::block::{Block, Encoder};
-use super::frame::{FRAME_HEAD, FramePlace, seal};
+use super::block::Block;
+use super::frame::{FRAME_HEAD, FramePlace, seal, split_first};
 use super::head::{self, HEAD, Kind, LogId};
 use super::index::{BlockPlace, Index, ROW, Row, encode_rows};
 use super::merkle::Hash;
@@ -45,50 +47,59 @@ pub(super) enum Change {
 /// A segment that is written beside the present one.
 pub(super) struct Prepared {
     segment: u64,
+    /// `None` if no block of the segment is left.
+    file: Option<File>,
     /// Of every block of the segment that is written.
-    pub(super) places: Vec<BlockPlace>,
-    has_file: bool,
+    places: Vec<BlockPlace>,
+    /// The end of the present segment as far as the new one has it.
+    copied: u64,
 }
 
 fn journal(log: &Path) -> PathBuf {
     log.join("replacement")
 }
 
-/// Writes the new segment. `change` writes the payload of a block, or has it dropped; it is not
-/// asked for blocks that are dropped already.
+/// Returns the places of the blocks of a segment, as far as they are written.
+pub(super) fn places(store: &Store, segment: u64) -> Result<Vec<BlockPlace>, AuditError> {
+    let first = segment * BLOCKS_PER_SEGMENT;
+    let mut places = Vec::new();
+    for number in first..first + BLOCKS_PER_SEGMENT {
+        let Some(place) = store.place(number)? else { break };
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// Writes the new segment from the blocks at `places`. `change` writes the payload of a block, or
+/// has it dropped; it is not asked for blocks that are dropped already.
 pub(super) fn prepare(
     store: &Store,
     segment: u64,
-    mut change: impl FnMut(u64, &Block<'_>, &mut Encoder, &mut Vec<u8>) -> Change,
+    mut places: Vec<BlockPlace>,
+    mut change: impl FnMut(u64, &Block<'_>, &mut Vec<u8>) -> Change,
 ) -> Result<Prepared, AuditError> {
-    let path = files::segment(&store.directory, segment);
-    let new = files::beside(&path);
+    let new = files::beside(&files::segment(&store.directory, segment));
     let io = AuditError::io(&new);
+    let copied = places.last().map_or(HEAD as u64, BlockPlace::end);
     let mut out = BufWriter::new(File::create(&new).map_err(&io)?);
     out.write_all(&head::encode(Kind::Segment, segment, store.id)).map_err(&io)?;
     let mut offset = HEAD as u64;
-    let mut places = Vec::new();
-    let first = segment * BLOCKS_PER_SEGMENT;
-    for number in first..first + BLOCKS_PER_SEGMENT {
-        let Some(mut place) = store.place(number)? else { break };
+    for (place, number) in places.iter_mut().zip(segment * BLOCKS_PER_SEGMENT..) {
         if !place.is_dropped() {
-            let bytes = BlockBytes::read(&store.directory, number, &place)?;
+            let bytes = BlockBytes::read(&store.directory, number, place)?;
             let block = bytes.decode()?;
             let mut frame = vec![0; FRAME_HEAD];
-            match change(number, &block, &mut Encoder::default(), &mut frame) {
+            match change(number, &block, &mut frame) {
                 Change::Dropped => place.drop_content(),
                 Change::Rewritten => {
                     seal(&mut frame, FramePlace { segment, offset });
-                    place = check(&bytes, &block, &frame, place, FramePlace { segment, offset })?;
+                    *place = check(&bytes, &block, &frame, *place, FramePlace { segment, offset })?;
+                    out.write_all(&frame).map_err(&io)?;
                 }
-            }
-            if !place.is_dropped() {
-                out.write_all(&frame).map_err(&io)?;
             }
         }
         place.offset = offset;
-        offset += u64::from(place.length);
-        places.push(place);
+        offset = place.end();
     }
     let file = out.into_inner().map_err(|error| io(error.into_error()))?;
     file.sync_all().map_err(&io)?;
@@ -97,7 +108,51 @@ pub(super) fn prepare(
     if !has_file {
         files::remove(&new)?;
     }
-    Ok(Prepared { segment, places, has_file })
+    Ok(Prepared { segment, places, file: has_file.then_some(file), copied })
+}
+
+/// Copies the frames that were written since, up to the end of the blocks at `places`, and syncs
+/// them. Payloads stay as they are, since the new segment has the numbers of the old one.
+pub(super) fn catch_up(
+    store: &Store,
+    prepared: &mut Prepared,
+    places: &[BlockPlace],
+) -> Result<(), AuditError> {
+    let path = files::segment(&store.directory, prepared.segment);
+    let (Some(last), Some(written)) = (places.last(), prepared.places.last()) else {
+        return Ok(());
+    };
+    let (end, new_end) = (last.end(), written.end());
+    let length = (end - prepared.copied) as usize;
+    let old = File::open(&path).map_err(AuditError::io(&path))?;
+    let mut bytes = files::read_at(&old, prepared.copied, length).map_err(AuditError::io(&path))?;
+    let mut at = 0;
+    while at < length {
+        let offset = prepared.copied + at as u64;
+        let place = FramePlace { segment: prepared.segment, offset };
+        let read = split_first(&bytes[at..], place).map(|(payload, _)| payload.len());
+        let frame = FRAME_HEAD + read.map_err(|what| AuditError::damaged(&path, offset, what))?;
+        let offset = new_end + at as u64;
+        seal(&mut bytes[at..at + frame], FramePlace { offset, ..place });
+        at += frame;
+    }
+    if let Some(file) = &prepared.file {
+        let written = file.write_all_at(&bytes, new_end).and_then(|()| file.sync_data());
+        written.map_err(AuditError::io(&files::beside(&path)))?;
+    }
+    // The last block that was written again may have grown; others follow it.
+    let goes_on = prepared.places.len() - 1;
+    for (number, place) in places.iter().enumerate().skip(goes_on) {
+        let block_end = new_end + place.end() - prepared.copied;
+        let start = prepared.places.last().map_or(new_end, BlockPlace::end);
+        let offset = prepared.places.get(number).map_or(start, |known| known.offset);
+        let mut moved = *place;
+        (moved.offset, moved.length) = (offset, (block_end - offset) as u32);
+        prepared.places.truncate(number);
+        prepared.places.push(moved);
+    }
+    prepared.copied = end;
+    Ok(())
 }
 
 /// Reads a new frame back: leaf hashes must be those of the old block. Returns its place.
@@ -141,13 +196,13 @@ pub(super) fn commit(
         .collect();
     let rows = rows?;
     let mut bytes = head::encode(Kind::Replacement, prepared.segment, store.id).to_vec();
-    bytes.push(prepared.has_file.into());
+    bytes.push(prepared.file.is_some().into());
     bytes.extend(encode_rows(first, &rows));
     bytes.extend(XxHash3_64::oneshot(&bytes).to_be_bytes());
     files::replace(&journal(log), &bytes)?;
     step();
     let _exclusive = store.replacing.write().recover();
-    apply(log, &store.index, prepared.segment, prepared.has_file, &rows)?;
+    apply(log, &store.index, prepared.segment, prepared.file.is_some(), &rows)?;
     let mut places = store.places.lock().recover();
     let open_from = (first + sealed as u64 - places.sealed) as usize;
     for (place, known) in

@@ -7,17 +7,20 @@
 //! small, and account for what is missing.
 
 use std::collections::BTreeSet;
+use std::ops::{AddAssign, Range};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::domain::lock::Recover;
 
-use super::block::{Block, Encoder, FullLeaf, LeafView};
+use super::block::{Block, Copier, FullLeaf, LeafView};
 use super::leaf::{Event, Leaf};
 use super::replace::{self, Change};
 use super::store::Store;
 use super::{
-    AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, LEAVES_PER_SEGMENT, Log, checkpoint_file, files,
+    AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, LEAVES_PER_BLOCK, LEAVES_PER_SEGMENT, Log,
+    block_of, checkpoint_file, files, segment_of,
 };
 
 /// What one run of retention has removed.
@@ -33,78 +36,136 @@ pub struct Removed {
     pub bytes: u64,
 }
 
+impl AddAssign for Removed {
+    fn add_assign(&mut self, more: Self) {
+        self.segments += more.segments;
+        self.leaves += more.leaves;
+        self.kept += more.kept;
+        self.bytes += more.bytes;
+    }
+}
+
+/// Whether a leaf of the log with this tag is kept.
+pub type IsKept<'a> = &'a dyn Fn([u8; 4], &Leaf) -> bool;
+
 impl Log {
     /// Removes the leaves of all segments that are older than `time` as a whole, but for those
-    /// that `keep` returns true for. The newest segment is never touched.
+    /// that `is_kept` returns true for: of this log and of the earlier ones. The newest segment is
+    /// never touched.
     pub fn remove_before(
         &self,
         time: Timestamp,
-        keep: &dyn Fn(&Leaf) -> bool,
+        is_kept: IsKept<'_>,
         now: Timestamp,
     ) -> Result<Removed, AuditError> {
-        let appender = self.appender();
-        let store = appender.store();
-        let segments = old_segments(store, time)?;
         let mut removed = Removed::default();
-        let Some(last) = segments.last() else { return Ok(removed) };
-        let end = (last + 1) * BLOCKS_PER_SEGMENT;
-        let divided = checkpoint_file::divided_blocks(&store.directory, end)?;
-        for segment in segments {
-            if !has_to_remove(store, segment, keep)? {
-                continue;
+        for store in self.stores()? {
+            for segment in 0..self.removable(&store) {
+                let places = replace::places(&store, segment)?;
+                let latest = places.iter().map(|place| place.latest).max();
+                if latest.is_some_and(|latest| latest < time.as_microsecond()) {
+                    self.remove_segment(&store, segment, is_kept, now, &mut removed)?;
+                }
             }
-            let first = segment * LEAVES_PER_SEGMENT;
-            let event = Event::Removed { first, end: first + LEAVES_PER_SEGMENT };
-            appender.append_event(&event, now)?;
-            appender.sync()?;
-            let _alone = appender.sealing.lock().recover();
-            appender.make_filters()?;
-            let path = files::segment(&store.directory, segment);
-            let before = files::length(&path)?;
-            let mut rewriter =
-                Rewriter { keep, divided: &divided, failed: None, removed: &mut removed };
-            let prepared = replace::prepare(store, segment, |number, block, encoder, out| {
-                rewriter.block(number, block, encoder, out)
-            })?;
-            if let Some(error) = rewriter.failed {
-                files::remove(&files::beside(&path))?;
-                return Err(error);
-            }
-            replace::commit(store, &prepared, || Ok(()))
-                .inspect_err(|error| appender.fail(error, true))?;
-            removed.segments += 1;
-            removed.bytes += before.saturating_sub(files::length(&path)?);
-            appender.make_filter(segment)?;
         }
         Ok(removed)
     }
-}
 
-/// Returns the full, sealed segments whose leaves are all older than `time`.
-fn old_segments(store: &Store, time: Timestamp) -> Result<Vec<u64>, AuditError> {
-    let sealed = store.places.lock().recover().sealed;
-    let mut old = Vec::new();
-    // The last full segment may be the one that the writer still holds.
-    let newest = store.written().saturating_sub(1) / LEAVES_PER_SEGMENT;
-    for segment in 0..(sealed / BLOCKS_PER_SEGMENT).min(newest) {
-        let mut latest = i64::MIN;
-        for block in segment * BLOCKS_PER_SEGMENT..(segment + 1) * BLOCKS_PER_SEGMENT {
-            latest = latest.max(store.index.row(block)?.place.latest);
+    /// Removes the leaves of the oldest segments, but for those kept, while the segments of all
+    /// logs together have more than `bytes`. The newest segment is never touched.
+    pub fn remove_above(
+        &self,
+        bytes: u64,
+        is_kept: IsKept<'_>,
+        now: Timestamp,
+    ) -> Result<Removed, AuditError> {
+        let mut removed = Removed::default();
+        let stores = self.stores()?;
+        let mut total = 0;
+        for store in &stores {
+            for segment in 0..=segment_of(store.written()) {
+                total += files::length(&files::segment(&store.directory, segment))?;
+            }
         }
-        if latest < time.as_microsecond() {
-            old.push(segment);
+        for store in &stores {
+            for segment in 0..self.removable(store) {
+                if total - removed.bytes <= bytes {
+                    return Ok(removed);
+                }
+                self.remove_segment(store, segment, is_kept, now, &mut removed)?;
+            }
         }
+        Ok(removed)
     }
-    Ok(old)
+
+    /// Returns all logs, oldest first.
+    fn stores(&self) -> Result<Vec<Arc<Store>>, AuditError> {
+        let mut stores = self.earlier_logs().all()?;
+        stores.push(Arc::clone(self.appender().store()));
+        Ok(stores)
+    }
+
+    /// Returns the number of segments that may be removed.
+    fn removable(&self, store: &Store) -> u64 {
+        if !self.is_present(store) {
+            return store.written().div_ceil(LEAVES_PER_SEGMENT);
+        }
+        let sealed = store.places.lock().recover().sealed;
+        // The last full segment may be the one that the writer still holds.
+        let newest = store.written().saturating_sub(1) / LEAVES_PER_SEGMENT;
+        (sealed / BLOCKS_PER_SEGMENT).min(newest)
+    }
+
+    fn remove_segment(
+        &self,
+        store: &Store,
+        segment: u64,
+        is_kept: IsKept<'_>,
+        now: Timestamp,
+        removed: &mut Removed,
+    ) -> Result<(), AuditError> {
+        let appender = self.appender();
+        let tag = store.id.tag();
+        let keep = |leaf: &Leaf| is_kept(tag, leaf);
+        let first = segment * LEAVES_PER_SEGMENT;
+        let end = (first + LEAVES_PER_SEGMENT).min(store.written());
+        if !has_to_remove(store, block_of(first)..end.div_ceil(LEAVES_PER_BLOCK), &keep)? {
+            return Ok(());
+        }
+        let log = (!self.is_present(store)).then(|| store.origin.clone());
+        appender.append_event(&Event::Removed { first, end, log }, now)?;
+        appender.sync()?;
+        let _alone = appender.sealing.lock().recover();
+        appender.make_filters()?;
+        let mut needed = checkpoint_file::divided_blocks(&store.directory, block_of(end) + 1)?;
+        // Without a row of the index their hashes stand here alone.
+        needed.extend(store.places.lock().recover().sealed..end.div_ceil(LEAVES_PER_BLOCK));
+        let path = files::segment(&store.directory, segment);
+        let before = files::length(&path)?;
+        let mut rewriter = Rewriter { keep: &keep, needed: &needed, failed: None, removed };
+        let places = replace::places(store, segment)?;
+        let prepared = replace::prepare(store, segment, places, |number, block, out| {
+            rewriter.block(number, block, out)
+        })?;
+        if let Some(error) = rewriter.failed {
+            files::remove(&files::beside(&path))?;
+            return Err(error);
+        }
+        self.commit(store, &prepared)?;
+        removed.segments += 1;
+        removed.bytes += before.saturating_sub(files::length(&path)?);
+        let is_full = first + LEAVES_PER_SEGMENT == end;
+        if is_full { appender.make_filter(store, segment) } else { Ok(()) }
+    }
 }
 
-/// Returns whether a segment has a leaf that is not kept.
+/// Returns whether some blocks have a leaf that is not kept.
 fn has_to_remove(
     store: &Store,
-    segment: u64,
+    blocks: Range<u64>,
     keep: &dyn Fn(&Leaf) -> bool,
 ) -> Result<bool, AuditError> {
-    for number in segment * BLOCKS_PER_SEGMENT..(segment + 1) * BLOCKS_PER_SEGMENT {
+    for number in blocks {
         let bytes = match store.block(number) {
             Err(AuditError::Removed { .. }) => continue,
             bytes => bytes?,
@@ -136,41 +197,37 @@ fn is_kept(
 
 struct Rewriter<'a> {
     keep: &'a dyn Fn(&Leaf) -> bool,
-    /// Blocks in whose middle a checkpoint ends.
-    divided: &'a BTreeSet<u64>,
+    /// Blocks that are never dropped: those in whose middle a checkpoint ends, and those without a
+    /// row of the index.
+    needed: &'a BTreeSet<u64>,
     failed: Option<AuditError>,
     removed: &'a mut Removed,
 }
 
 impl Rewriter<'_> {
-    fn block(
-        &mut self,
-        number: u64,
-        block: &Block<'_>,
-        encoder: &mut Encoder,
-        out: &mut Vec<u8>,
-    ) -> Change {
+    fn block(&mut self, number: u64, block: &Block<'_>, out: &mut Vec<u8>) -> Change {
         let mut kept = 0;
+        let mut copier = Copier::new(block);
         let mut scratch = Vec::new();
         for (leaf, index) in block.leaves().iter().zip(number << BLOCK_BITS..) {
             let LeafView::Full(full) = leaf else {
-                encoder.stored(out, block, leaf, |_, value| value);
+                copier.leaf(out, leaf, |_, value| value);
                 continue;
             };
             match is_kept(block, full, index, self.keep) {
                 Ok(true) => {
-                    encoder.stored(out, block, leaf, |_, value| value);
+                    copier.leaf(out, leaf, |_, value| value);
                     kept += 1;
                 }
                 Ok(false) => {
-                    encoder.bare(out, &block.hash(leaf, &mut scratch));
+                    copier.bare(out, &block.hash(leaf, &mut scratch));
                     self.removed.leaves += 1;
                 }
                 Err(error) => self.failed = Some(error),
             }
         }
         self.removed.kept += kept;
-        let is_needed = kept > 0 || self.divided.contains(&number);
+        let is_needed = kept > 0 || self.needed.contains(&number);
         if is_needed { Change::Rewritten } else { Change::Dropped }
     }
 }

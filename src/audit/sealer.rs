@@ -11,6 +11,7 @@ use crate::domain::lock::Recover;
 use super::appender::Appender;
 use super::note::Signer;
 use super::sealing::Sealing;
+use super::store::Store;
 use super::{
     AuditError, BLOCK_BITS, Checkpoint, LEAVES_PER_SEGMENT, SignedCheckpoint, block_of,
     checkpoint_file, files, filter,
@@ -89,8 +90,8 @@ impl Appender {
         for full in self.take_full() {
             let written = self.store().written() / LEAVES_PER_SEGMENT;
             let made = match full.fingerprints {
-                Some(fingerprints) => self.write_filter(full.number, fingerprints),
-                None if full.number < written => self.make_filter(full.number),
+                Some(fingerprints) => write_filter(self.store(), full.number, fingerprints),
+                None if full.number < written => self.make_filter(self.store(), full.number),
                 // Missing for now: made when the log is opened again.
                 None => Ok(()),
             };
@@ -105,20 +106,16 @@ impl Appender {
         for segment in 0..self.store().written() / LEAVES_PER_SEGMENT {
             let path = files::filter(&self.store().directory, segment);
             if !fs::exists(&path).map_err(AuditError::io(&path))? {
-                self.make_filter(segment)?;
+                self.make_filter(self.store(), segment)?;
             }
         }
         Ok(())
     }
 
     /// Makes the filter of a segment from what is stored of it.
-    pub(super) fn make_filter(&self, segment: u64) -> Result<(), AuditError> {
-        let found = filter::collect(self.store(), segment, self.settings.fingerprints)?;
-        self.write_filter(segment, found)
-    }
-
-    fn write_filter(&self, segment: u64, fingerprints: Vec<u64>) -> Result<(), AuditError> {
-        filter::write(&self.store().directory, segment, self.store().id, fingerprints)
+    pub(super) fn make_filter(&self, store: &Store, segment: u64) -> Result<(), AuditError> {
+        let found = filter::collect(store, segment, self.settings.fingerprints)?;
+        write_filter(store, segment, found)
     }
 
     /// Returns when the next checkpoint is to be signed; `None` if nothing is new.
@@ -171,4 +168,8 @@ impl Appender {
         (self.settings.hooks.on_checkpoint)(&signed);
         Ok(signed)
     }
+}
+
+fn write_filter(store: &Store, segment: u64, fingerprints: Vec<u64>) -> Result<(), AuditError> {
+    filter::write(&store.directory, segment, store.id, fingerprints)
 }

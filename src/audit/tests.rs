@@ -2,7 +2,9 @@
 
 mod appending;
 mod crash;
+mod earlier;
 mod full_disk;
+mod proofs;
 mod removal;
 mod starting;
 mod support;

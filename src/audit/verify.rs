@@ -4,24 +4,27 @@
 
 mod accounts;
 mod checkpoints;
+mod succession;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::block::Block;
 use super::files;
-use super::filter;
-use super::frame::FramePlace;
+use super::filter::LoadedFilter;
+use super::frame::{self, FramePlace};
 use super::frontier::Frontier;
 use super::head::{self, HEAD, Kind, LogId};
 use super::index::{BlockPlace, Index, Row};
 use super::merkle::{Hash, root_of};
 use super::{
     AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, Cut, Damage, LEAVES_PER_BLOCK, SEGMENT_BITS, keys,
-    origin,
+    origin, recover,
 };
 use accounts::Accounts;
 use checkpoints::Signed;
+
+pub use succession::verify_succession;
 
 /// Findings that are listed; more are counted only.
 const MAX_LISTED: usize = 100;
@@ -72,8 +75,15 @@ impl Report {
 
 /// Verifies the log in a directory such as `log.1`, and that it goes on from `outside`: a signed
 /// checkpoint that was kept elsewhere. Without one, a log that was rolled back as a whole, or
-/// signed anew by its own key, is sound in itself.
-pub fn verify(log: &Path, outside: Option<&str>) -> Result<Report, AuditError> {
+/// signed anew by its own key, is sound in itself. `fingerprints` are those of [`super::Settings`].
+///
+/// What later logs of the directory announce of this one is taken in. That the logs follow each
+/// other is checked by [`verify_succession`].
+pub fn verify(
+    log: &Path,
+    outside: Option<&str>,
+    fingerprints: fn(&str, &mut Vec<u64>),
+) -> Result<Report, AuditError> {
     let origin = origin::read(log)?.origin;
     let id = LogId::of(&origin);
     let keys = keys::read(log)?;
@@ -87,7 +97,9 @@ pub fn verify(log: &Path, outside: Option<&str>) -> Result<Report, AuditError> {
         id,
         report,
         signed,
-        accounts: Accounts::default(),
+        accounts: Accounts::new(&origin),
+        fingerprints,
+        filter: None,
         frontier: Frontier::default(),
         segment: None,
         scratch: Vec::new(),
@@ -96,7 +108,8 @@ pub fn verify(log: &Path, outside: Option<&str>) -> Result<Report, AuditError> {
         pass.sealed_block(block, index.row(block))?;
     }
     pass.open_blocks(rows)?;
-    let Pass { mut report, signed, accounts, frontier, .. } = pass;
+    let Pass { mut report, signed, mut accounts, frontier, .. } = pass;
+    succession::take_in_later(log, &mut accounts)?;
     report.size = frontier.size();
     signed.end(&frontier, &mut report)?;
     accounts.compare(log, &keys, &mut report);
@@ -109,6 +122,9 @@ struct Pass<'a> {
     report: Report,
     signed: Signed,
     accounts: Accounts,
+    fingerprints: fn(&str, &mut Vec<u64>),
+    /// Of the open segment; `None` also once it was found to miss an address.
+    filter: Option<LoadedFilter>,
     frontier: Frontier,
     segment: Option<Segment>,
     scratch: Vec<u8>,
@@ -176,7 +192,7 @@ impl Pass<'_> {
         } else if let Some(segment) = &mut self.segment {
             segment.position = offset + decoded.length() as u64;
         }
-        self.accounts.take_in(block << BLOCK_BITS, &decoded, &mut self.report);
+        self.take_in(block, &decoded);
         self.push(&hashes)?;
         self.leave(block)
     }
@@ -204,6 +220,10 @@ impl Pass<'_> {
             Ok(segment) => {
                 self.report.bytes += segment.length;
                 self.segment = Some(segment);
+                self.filter = match LoadedFilter::read(self.log, number, self.id) {
+                    Ok(filter) => filter,
+                    Err(error) => self.report.take(error).map(|()| None)?,
+                };
                 Ok(true)
             }
             Err(AuditError::Io { path, source }) => {
@@ -228,11 +248,25 @@ impl Pass<'_> {
             let what = "bytes follow the last block".to_owned();
             self.report.add(damage(&segment.path, segment.position, leaf, what));
         }
-        match filter::check(self.log, number, self.id) {
-            Ok(()) => Ok(()),
-            // It is made later, and may be made anew at any time.
-            Err(AuditError::Io { .. }) => Ok(()),
-            Err(error) => self.report.take(error),
+        Ok(())
+    }
+
+    fn take_in(&mut self, block: u64, decoded: &Block<'_>) {
+        self.accounts.take_in(block << BLOCK_BITS, decoded, &mut self.report);
+        let Some(filter) = &self.filter else { return };
+        let mut found = Vec::new();
+        let is_missed = |address: String| {
+            found.clear();
+            (self.fingerprints)(&address, &mut found);
+            !found.is_empty() && !filter.may_contain(&found)
+        };
+        let mut addresses = decoded.all_items().iter().filter_map(|item| item.address.text());
+        if addresses.any(is_missed) {
+            let number = block >> SEGMENT_BITS;
+            let path = files::filter(self.log, number);
+            let what = "the filter misses an address of this block: searches pass the segment by";
+            self.report.add(damage(&path, 0, block << BLOCK_BITS, what.to_owned()));
+            self.filter = None;
         }
     }
 
@@ -259,14 +293,29 @@ impl Pass<'_> {
             let bytes = segment.read(offset, usize::MAX)?;
             let (decoded, broken) = Block::decode(&bytes, FramePlace { segment: number, offset });
             segment.position += decoded.length() as u64;
+            let position = segment.position;
             let hashes = self.hashes(&decoded);
-            self.accounts.take_in(block << BLOCK_BITS, &decoded, &mut self.report);
+            self.take_in(block, &decoded);
             self.push(&hashes)?;
             if let Some(broken) = broken {
                 let byte = offset + broken.byte as u64;
-                self.end(&path, byte, (bytes.len() - broken.byte) as u64, broken.what);
+                let rest = &bytes[broken.byte..];
+                if frame::follows_damage(rest, FramePlace { segment: number, offset: byte }) {
+                    let what = format!("{}; whole frames follow it", broken.what);
+                    self.report.add(damage(&path, byte, self.frontier.size(), what));
+                } else {
+                    self.end(&path, byte, rest.len() as u64, broken.what);
+                }
             }
             if (decoded.len() as u64) < LEAVES_PER_BLOCK {
+                // Where a writer has gone on meanwhile, the segment has grown.
+                let end = offset + bytes.len() as u64;
+                let is_short =
+                    recover::has_frames(self.log, number + 1)? && files::length(&path)? == end;
+                if is_short {
+                    let what = "leaves are missing: the next segment has whole frames".to_owned();
+                    self.report.add(damage(&path, position, self.frontier.size(), what));
+                }
                 return Ok(());
             }
             block += 1;

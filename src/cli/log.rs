@@ -12,7 +12,7 @@ use super::output::{self, Output};
 use super::text::escape;
 use super::{Global, connect, dates, render, runtime};
 use crate::audit;
-use crate::engine::decision_log::check_classes;
+use crate::engine::decision_log::fingerprints;
 use crate::grpc::client::{CallError, Client, answer};
 use crate::grpc::v1;
 
@@ -186,9 +186,8 @@ async fn ask(client: &mut Client, command: Command) -> Result<u8> {
             output.show(&record, |style| render::log::record(&record, style))?;
         }
         Command::Export { wanted } => export(client, &wanted).await?,
-        Command::Proof { record: record_id } => {
-            let request = v1::GetInclusionProofRequest { record_id };
-            let proof = answer(client.decision_log.get_inclusion_proof(request).await)?;
+        Command::Proof { record } => {
+            let proof = proof(client, record).await?;
             Output::Json.show(&proof, |_| String::new())?;
         }
         Command::Consistency { first, second, of } => {
@@ -232,6 +231,18 @@ async fn ask(client: &mut Client, command: Command) -> Result<u8> {
         Command::Verify { .. } => {}
     }
     Ok(0)
+}
+
+/// The proof of a record, with the texts that its message may have had no room for.
+async fn proof(client: &mut Client, record_id: String) -> Result<v1::GetInclusionProofResponse> {
+    let request = v1::GetInclusionProofRequest { record_id: record_id.clone() };
+    let mut proof = answer(client.decision_log.get_inclusion_proof(request).await)?;
+    if proof.answer.is_empty() || proof.context.is_empty() {
+        let request = v1::GetScreeningRequest { record_id };
+        let kept = answer(client.decision_log.get_screening(request).await)?;
+        (proof.answer, proof.context) = (kept.answer, kept.context);
+    }
+    Ok(proof)
 }
 
 async fn get(client: &mut Client, record_id: String) -> Result<v1::ScreeningRecord> {
@@ -393,11 +404,22 @@ fn verify(
     let read = |path: &std::path::Path| std::fs::read_to_string(path);
     let outside = checkpoint.map(|path| read(path).with_context(|| path.display().to_string()));
     let outside = outside.transpose()?;
-    let logs = audit::logs(&directory)?;
+    let mut status = 0;
+    for damage in audit::verify_succession(&directory)? {
+        output::write(format!("CHANGED: {}\n", escape(&damage.to_string())).as_bytes())?;
+        status = DIFFERS;
+    }
+    let logs = match audit::logs(&directory) {
+        Ok(logs) => logs,
+        Err(error) if status == DIFFERS => {
+            output::write(format!("CHANGED: {}\n", escape(&error.to_string())).as_bytes())?;
+            return Ok(status);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if logs.is_empty() {
         return Err(anyhow!("{}: no decision log", directory.display()));
     }
-    let mut status = 0;
     let is_of = |note: &str, origin: &str| note.starts_with(&format!("{origin}\n"));
     if let Some(note) = &outside
         && !logs.iter().any(|log| is_of(note, &log.origin))
@@ -410,18 +432,12 @@ fn verify(
     }
     for log in logs {
         let outside = outside.as_deref().filter(|note| is_of(note, &log.origin));
-        let text = match audit::verify(&log.path, outside) {
+        let text = match audit::verify(&log.path, outside, fingerprints) {
             Ok(report) => {
-                // A log that is not sound may not open.
-                let misfiled = if report.is_sound() {
-                    check_classes(&audit::Reader::open(&log.path)?)?
-                } else {
-                    Vec::new()
-                };
-                if !report.is_sound() || !misfiled.is_empty() {
+                if !report.is_sound() {
                     status = DIFFERS;
                 }
-                render::log::verified(&log.path, &report, &misfiled)
+                render::log::verified(&log.path, &report)
             }
             Err(error) => {
                 status = DIFFERS;

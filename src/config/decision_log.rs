@@ -45,6 +45,9 @@ table! {
         /// The age from which records are removed, in days. Records of BLOCK and records on hold stay. 31 CFR
         /// 501.601 asks for ten years.
         retention_days: u32 = integer::<u32>(1..=36_500).or(3_653);
+        /// The size from which the oldest records are removed, in GiB of all segments: before their age, so
+        /// set it only where the disk counts for more. Records of BLOCK and records on hold stay.
+        retention_gib: Option<u32> = integer::<u32>(1..=1 << 20).without("any size").example("500");
         /// The most memory of a replay, in MiB: the graph of the transfers of then. 4,096 are some ten
         /// million transfers. A record that needs more is not replayed.
         replay_mib: u64 = integer::<u64>(16..=1 << 24).or(4_096);

@@ -16,7 +16,6 @@ mod retention;
 mod span;
 mod witness;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ pub use item::{
 pub use logs::tag_text;
 pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
 pub use query::{QueryCursor, RecordPage, RecordPageRequest, RecordQuery};
-pub use records::{Record, RecordError, check_classes};
+pub use records::{Record, RecordError};
 pub use replay::{FieldDifference, Replay, Replayer};
 pub use span::LeafPlace;
 
@@ -46,7 +45,7 @@ use party::KnownParties;
 use witness::Witness;
 
 use super::{EngineError, RebuildLimits};
-use crate::audit::{self, AuditError, Log, LogDirectory, NewItem, NewLeaf, Reader, RecordId};
+use crate::audit::{self, AuditError, Log, LogDirectory, NewItem, NewLeaf, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -58,8 +57,6 @@ pub struct DecisionLog {
     opened: OnceLock<Log>,
     /// The logs of the directory, listed at their first use: none is added while this one is open.
     directories: OnceLock<Vec<LogDirectory>>,
-    /// Earlier logs that were opened, by number.
-    earlier: Mutex<HashMap<u64, Reader>>,
     parties: KnownParties,
     /// Held while it is opened; why it could not be.
     not_opened: Mutex<Option<AuditError>>,
@@ -141,7 +138,6 @@ impl DecisionLog {
             settings: settings.clone(),
             opened: OnceLock::new(),
             directories: OnceLock::new(),
-            earlier: Mutex::default(),
             parties: KnownParties::default(),
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),

@@ -51,10 +51,13 @@ impl DecisionLogService for DecisionLogs {
     ) -> Result<Response<v1::GetScreeningResponse>, Status> {
         let id = record_id(&request.into_inner().record_id)?;
         let work = move |engine: &Arc<Engine>| {
-            let (record, ..) = log(engine)?.record(id, engine.now())?;
+            let (record, leaf, _) = log(engine)?.record(id, engine.now())?;
             let snapshot = engine.snapshot();
+            let answer = leaf.items.get(usize::from(id.item)).map(|item| &*item.answer);
             Ok(v1::GetScreeningResponse {
                 record: Some(record::message(&record, &mut RowNames::new(snapshot.as_deref()))),
+                answer: record::text(id, answer.unwrap_or_default())?,
+                context: record::text(id, &leaf.context)?,
             })
         };
         with_engine(&self.engine, work).await.map(Response::new)

@@ -1,13 +1,18 @@
 //! Reads the leaves of a block, without a copy.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 
-use super::super::entry::{EntryItem, commit, write_entry};
+use super::super::entry::{
+    EntryRecord, RECORDS_ROOT, answer_hash, commit, context_hash, record_hashes, write_entry,
+};
 use super::super::frame::{FRAME_HEAD, FramePlace, split_first};
 use super::super::index::BlockPlace;
 use super::super::leaf::{Field, Item, Leaf};
-use super::super::merkle::{Hash, leaf_hash};
+use super::super::merkle::{Hash, inclusion_ranges, leaf_hash, root_of};
 use super::super::packing::{Form, unpack};
+use super::super::proof::RecordProof;
 use super::super::salt::SALT;
 use super::super::{ITEMS_PER_LEAF, LEAVES_PER_BLOCK};
 use super::{BARE, REDACTED, SHORT_FORMS, ValueToWrite};
@@ -17,8 +22,8 @@ use super::{BARE, REDACTED, SHORT_FORMS, ValueToWrite};
 pub(in crate::audit) struct Block<'a> {
     leaves: Vec<LeafView<'a>>,
     items: Vec<ItemView<'a>>,
-    contexts: Vec<&'a [u8]>,
-    answers: Vec<(u8, &'a [u8])>,
+    contexts: Vec<Context<'a>>,
+    answers: Vec<Answer<'a>>,
     last_time: i64,
     /// Bytes of the whole frames.
     length: usize,
@@ -50,11 +55,38 @@ pub(in crate::audit) enum ValueView<'a> {
     Redacted(&'a Hash),
 }
 
+/// A context of the block. Its hash is computed once, where it is asked for.
+struct Context<'a> {
+    bytes: &'a [u8],
+    hash: OnceCell<Hash>,
+}
+
+/// An answer of the block, likewise.
+struct Answer<'a> {
+    class: u8,
+    bytes: &'a [u8],
+    hash: OnceCell<Hash>,
+}
+
 /// Where a block cannot be read on.
 pub(in crate::audit) struct Broken {
     /// Offset of the frame in the block.
     pub(in crate::audit) byte: usize,
     pub(in crate::audit) what: &'static str,
+}
+
+impl FullLeaf {
+    /// Returns the place of its context among those of the block.
+    pub(super) fn context_number(&self) -> usize {
+        self.context as usize
+    }
+}
+
+impl ItemView<'_> {
+    /// Returns the place of its answer among those of the block.
+    pub(super) fn answer_number(&self) -> usize {
+        self.answer as usize
+    }
 }
 
 impl<'a> ValueView<'a> {
@@ -140,12 +172,13 @@ impl<'a> Block<'a> {
     }
 
     pub(in crate::audit) fn context(&self, leaf: &FullLeaf) -> &'a [u8] {
-        self.contexts[leaf.context as usize]
+        self.contexts[leaf.context as usize].bytes
     }
 
     /// Returns the class and the bytes of an item's answer.
     pub(in crate::audit) fn answer(&self, item: &ItemView<'_>) -> (u8, &'a [u8]) {
-        self.answers[item.answer as usize]
+        let answer = &self.answers[item.answer as usize];
+        (answer.class, answer.bytes)
     }
 
     /// Returns all items, in order.
@@ -153,12 +186,12 @@ impl<'a> Block<'a> {
         &self.items
     }
 
-    pub(super) fn contexts(&self) -> &[&'a [u8]] {
-        &self.contexts
+    pub(super) fn contexts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.contexts.iter().map(|context| context.bytes)
     }
 
     pub(super) fn answers(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
-        self.answers.iter().copied()
+        self.answers.iter().map(|answer| (answer.class, answer.bytes))
     }
 
     pub(super) fn last_time(&self) -> i64 {
@@ -185,18 +218,60 @@ impl<'a> Block<'a> {
 
     /// Writes the entry of a leaf into `out`, in place of what it holds.
     pub(in crate::audit) fn entry(&self, leaf: &FullLeaf, out: &mut Vec<u8>) {
-        const NO_ITEM: EntryItem<'_> = EntryItem { answer: &[], address: [0; 32], reference: None };
-        let mut items = [NO_ITEM; ITEMS_PER_LEAF];
-        let stored = self.items(leaf);
-        for (item, entry) in stored.iter().zip(&mut items) {
-            *entry = EntryItem {
-                answer: self.answer(item).1,
+        let mut records = [EntryRecord::default(); ITEMS_PER_LEAF];
+        let records = self.records(leaf, &mut records);
+        let context = &self.contexts[leaf.context as usize];
+        let context = context.hash.get_or_init(|| context_hash(context.bytes));
+        out.clear();
+        write_entry(out, leaf.time, context, records);
+    }
+
+    fn records<'r>(
+        &self,
+        leaf: &FullLeaf,
+        records: &'r mut [EntryRecord; ITEMS_PER_LEAF],
+    ) -> &'r [EntryRecord] {
+        let items = self.items(leaf);
+        for (item, record) in items.iter().zip(records.iter_mut()) {
+            let answer = &self.answers[item.answer as usize];
+            *record = EntryRecord {
+                answer: *answer.hash.get_or_init(|| answer_hash(answer.class, answer.bytes)),
                 address: item.address.commitment(),
                 reference: item.reference.as_ref().map(ValueView::commitment),
             };
         }
-        out.clear();
-        write_entry(out, leaf.time, self.context(leaf), &items[..stored.len()]);
+        &records[..items.len()]
+    }
+
+    /// Returns what proves a record, but for the hashes of the log's tree. `None` if the leaf has
+    /// no such record, or a value is damaged.
+    pub(in crate::audit) fn proof(&self, leaf: &FullLeaf, item: u8) -> Option<RecordProof> {
+        let mut records = [EntryRecord::default(); ITEMS_PER_LEAF];
+        let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
+        let records = self.records(leaf, &mut records);
+        let hashes = record_hashes(records, &mut hashes);
+        let stored = self.items(leaf).get(usize::from(item))?;
+        let (class, answer) = self.answer(stored);
+        let mut entry = Vec::new();
+        self.entry(leaf, &mut entry);
+        entry.truncate(entry.len() - RECORDS_ROOT);
+        let ranges = inclusion_ranges(item.into(), hashes.len() as u64).into_iter();
+        Some(RecordProof {
+            entry_head: entry,
+            record_hashes: ranges
+                .map(|range| root_of(&hashes[range.start as usize..range.end as usize]))
+                .collect(),
+            hashes: Vec::new(),
+            context: self.context(leaf).to_vec(),
+            answer: answer.to_vec(),
+            class,
+            answer_hash: records[usize::from(item)].answer,
+            address: stored.address.to_field()?,
+            reference: match stored.reference {
+                Some(reference) => Some(reference.to_field()?),
+                None => None,
+            },
+        })
     }
 
     /// Returns the leaf hash; `scratch` saves an allocation.
@@ -256,7 +331,8 @@ impl<'a> Block<'a> {
         let context = match cursor.number()? {
             0 => {
                 let length = cursor.length()?;
-                self.contexts.push(cursor.bytes(length)?);
+                let bytes = cursor.bytes(length)?;
+                self.contexts.push(Context { bytes, hash: OnceCell::new() });
                 self.contexts.len() - 1
             }
             number => known(number, self.contexts.len())?,
@@ -282,7 +358,8 @@ impl<'a> Block<'a> {
             0 => {
                 let class = cursor.byte()?;
                 let length = cursor.length()?;
-                self.answers.push((class, cursor.bytes(length)?));
+                let bytes = cursor.bytes(length)?;
+                self.answers.push(Answer { class, bytes, hash: OnceCell::new() });
                 self.answers.len() - 1
             }
             number => known(number, self.answers.len())?,

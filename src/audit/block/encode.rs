@@ -6,10 +6,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use twox_hash::XxHash3_64;
 
 use super::super::leaf::{NewItem, NewLeaf};
-use super::super::merkle::Hash;
 use super::super::packing::{Form, hex_address, pack};
 use super::super::salt::{SALT, Salts};
-use super::{BARE, Block, LeafView, REDACTED, ValueToWrite, code_of};
+use super::{Block, REDACTED, ValueToWrite, code_of};
 
 /// Writes the leaves of one block after another.
 #[derive(Default)]
@@ -90,39 +89,6 @@ impl Encoder {
         bytes[2 + SALT..].copy_from_slice(&address);
         out.extend_from_slice(&bytes);
         true
-    }
-
-    /// Appends a stored leaf again, its values as `change` returns them.
-    pub(in crate::audit) fn stored<'a>(
-        &mut self,
-        out: &mut Vec<u8>,
-        block: &'a Block<'_>,
-        leaf: &'a LeafView<'_>,
-        mut change: impl FnMut(usize, ValueToWrite<'a>) -> ValueToWrite<'a>,
-    ) {
-        let full = match leaf {
-            LeafView::Bare(hash) => return self.bare(out, hash),
-            LeafView::Full(full) => full,
-        };
-        let items = block.items(full);
-        self.leaf_head(out, items.len(), block.context(full), full.time);
-        for (at, item) in items.iter().enumerate() {
-            let (class, answer) = block.answer(item);
-            self.answer(out, class, answer);
-            let forms = out.len();
-            out.push(0);
-            let address = write_value(out, &change(at, item.address.to_write()));
-            let reference = item.reference.as_ref().map_or(0, |reference| {
-                (1 + write_value(out, &change(at, reference.to_write()))) << 4
-            });
-            out[forms] = address | reference;
-        }
-    }
-
-    /// Appends a leaf of which the hash alone is kept.
-    pub(in crate::audit) fn bare(&mut self, out: &mut Vec<u8>, hash: &Hash) {
-        out.push(BARE);
-        out.extend_from_slice(hash);
     }
 
     fn leaf_head(&mut self, out: &mut Vec<u8>, items: usize, context: &[u8], time: i64) {
@@ -255,7 +221,7 @@ fn insert(out: &mut Vec<u8>, start: usize, bytes: &[u8]) {
 }
 
 /// Appends a value as it was stored. Returns the code of its form.
-fn write_value(out: &mut Vec<u8>, value: &ValueToWrite<'_>) -> u8 {
+pub(super) fn write_value(out: &mut Vec<u8>, value: &ValueToWrite<'_>) -> u8 {
     match value {
         ValueToWrite::Redacted(commitment) => {
             out.extend_from_slice(*commitment);
@@ -276,7 +242,7 @@ fn write_value(out: &mut Vec<u8>, value: &ValueToWrite<'_>) -> u8 {
     }
 }
 
-fn write_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;

@@ -69,7 +69,7 @@ fn kills_lose_nothing_acknowledged() {
         }
         child.wait().unwrap();
         let log = folder.path().join("log.1");
-        let report = verify(&log, None).unwrap();
+        let report = verify(&log, None, fingerprints).unwrap();
         assert!(report.is_sound(), "kill {kill}: {:#?}", report.findings);
         assert!(report.size > acknowledged, "kill {kill}: {} of {acknowledged}", report.size);
         let reader = Reader::open(&log).unwrap();

@@ -92,6 +92,39 @@ fn redacted_values_are_gone_and_hashes_stay() {
     assert_eq!((report.redacted, report.size), (4, size + 4 * 5 + 700));
 }
 
+/// Leaves that are written while a segment is being replaced are in the new one, in order.
+#[test]
+fn redaction_goes_beside_appending() {
+    let mut fixture = Fixture::new();
+    fixture.append_batch(5_000, 3_000);
+    let log = fixture.log();
+    std::thread::scope(|scope| {
+        let appending = scope.spawn(|| {
+            for _ in 0..1_500 {
+                let index = append_one(log, log.appended());
+                log.write(index + 1).unwrap();
+            }
+        });
+        for number in 1..=15 {
+            log.redact(record(log, number * 10, 3), time(9)).unwrap();
+        }
+        appending.join().unwrap();
+    });
+    let size = log.appended();
+    let entries: Vec<Vec<u8>> = (0..size).map(|i| log.reader().entry(i).unwrap()).collect();
+    for number in 1..=15 {
+        check_redacted(&fixture, record(fixture.log(), number * 10, 3));
+    }
+    fixture.assert_sound();
+    assert!(fixture.reopen().cut.is_none());
+    fixture.append(300);
+    let again = fixture.log().reader();
+    for (entry, index) in entries.iter().zip(0..) {
+        assert_eq!(again.entry(index).unwrap(), *entry);
+    }
+    fixture.assert_sound();
+}
+
 #[test]
 fn record_that_is_not_there_is_refused() {
     let fixture = Fixture::new();
@@ -123,13 +156,13 @@ fn redaction_without_its_event_is_found() {
     let event = bytes.windows(11).position(|part| part == b"audit_event").unwrap();
     let event = event + bytes[event + 1..].windows(11).position(|p| p == b"audit_event").unwrap();
     let _ = event;
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);
     // An item of another record, by hand.
     let (block, _) =
         block::Block::decode(&bytes[64..], frame::FramePlace { segment: 0, offset: 64 });
     let mut frame = vec![0; frame::FRAME_HEAD];
-    let mut encoder = block::Encoder::default();
+    let mut copier = block::Copier::new(&block);
     for (number, leaf) in block.leaves().iter().enumerate() {
         let block::LeafView::Full(full) = leaf else { panic!() };
         let hidden: Vec<Hash> = match block.items(full) {
@@ -142,19 +175,19 @@ fn redaction_without_its_event_is_found() {
             _ => vec![],
         };
         let hidden = hidden.first();
-        encoder.stored(&mut frame, &block, leaf, |_, value| {
+        copier.leaf(&mut frame, leaf, |_, value| {
             if number == 8 { block::ValueToWrite::Redacted(hidden.unwrap()) } else { value }
         });
     }
     frame::seal(&mut frame, frame::FramePlace { segment: 0, offset: 64 });
     fs::write(&segment, [&bytes[..64], &frame].concat()).unwrap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     let finding = &report.findings[0];
     assert!(finding.what.contains("-8.0 is redacted, and no event says so"), "{finding}");
     assert_eq!(finding.leaf, Some(8));
 }
 
-fn is_blocked(leaf: &Leaf) -> bool {
+fn is_blocked(_: [u8; 4], leaf: &Leaf) -> bool {
     leaf.items.iter().any(|item| item.class == BLOCK_CLASS)
 }
 
@@ -221,7 +254,7 @@ fn leaves_that_are_missing_without_an_event_are_found() {
     fixture.append_batch(0, 40_000);
     fixture.sign();
     let directory = fixture.directory();
-    let removed = fixture.log().remove_before(time(1), &|_| false, time(9)).unwrap();
+    let removed = fixture.log().remove_before(time(1), &|_, _| false, time(9)).unwrap();
     assert_eq!(removed.segments, 2);
     let id = head::LogId::of(fixture.log().reader().origin());
     fixture.close();
@@ -233,7 +266,7 @@ fn leaves_that_are_missing_without_an_event_are_found() {
     let mut row = index.row(8).unwrap();
     row.place.drop_content();
     index.write(8, &[row]).unwrap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     let said = |part: &str| report.findings.iter().any(|finding| finding.what.contains(part));
     assert!(said("256 leaves are missing, and no event says so"), "{:#?}", report.findings);
 }

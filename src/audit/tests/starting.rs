@@ -117,7 +117,7 @@ fn next_key_is_signed_over_by_the_one_before() {
         super::super::note::Signer::generate(after.checkpoint.origin.as_str()).unwrap();
     keys[2].key = other.verifier().clone();
     super::super::keys::write(&directory, &keys).unwrap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     let said = |part: &str| report.findings.iter().any(|finding| finding.what.contains(part));
     assert!(said("no signature by a known key") && said("no event names"), "{report:#?}");
 }

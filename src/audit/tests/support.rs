@@ -80,6 +80,13 @@ impl Fixture {
         opened
     }
 
+    /// Leaves the present log as it is and starts the next.
+    pub(super) fn start_next(&mut self) {
+        self.log = None;
+        let settings = Settings { start_anew: true, ..settings() };
+        self.log = Some(Log::open(self.folder.path(), settings, time(0)).unwrap().0);
+    }
+
     /// Appends single leaves, each written by itself, with its number as address; every tenth is
     /// blocked.
     pub(super) fn append(&self, count: u64) {
@@ -116,7 +123,7 @@ impl Fixture {
 
     #[track_caller]
     pub(super) fn verify(&self, outside: Option<&str>) -> Report {
-        verify(&self.directory(), outside).unwrap()
+        verify(&self.directory(), outside, fingerprints).unwrap()
     }
 
     #[track_caller]

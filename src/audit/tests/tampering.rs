@@ -51,7 +51,7 @@ fn frames(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
 #[test]
 fn untouched_log_is_sound() {
     let (_fixture, directory, note) = prepared();
-    let report = verify(&directory, Some(&note)).unwrap();
+    let report = verify(&directory, Some(&note), fingerprints).unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);
     assert_eq!((report.size, report.items, report.checkpoints), (701, 6700, 4));
 }
@@ -76,7 +76,7 @@ proptest! {
                 place = at.index(bytes.len());
                 bytes[place] ^= 1 << bit;
             });
-            let report = verify(directory, Some(note));
+            let report = verify(directory, Some(note), fingerprints);
             // Opening alone sees what the newest checkpoint and the heads cover.
             fs::write(&path, before).unwrap();
             let report = match report {
@@ -120,7 +120,7 @@ proptest! {
                 length = at.index(bytes.len());
                 bytes.truncate(length);
             });
-            let report = verify(directory, Some(note));
+            let report = verify(directory, Some(note), fingerprints);
             fs::write(&path, before).unwrap();
             // Without its last rows an index is made again from the segments.
             let is_fine = file != "segments/00000000";
@@ -143,7 +143,7 @@ fn swapped_frames_are_found_where_they_stand() {
         bytes[frames[at].clone()].copy_from_slice(&moved);
         bytes[second].copy_from_slice(&first);
     });
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     assert!(report.findings[0].what.contains("changed or moved"), "{:#?}", report.findings);
     assert!(report.findings[0].leaf.unwrap() > 300);
 }
@@ -160,7 +160,7 @@ fn changed_leaf_with_right_checksums_is_found() {
         bytes[frame.start + at + 2] = b'2';
         seal(&mut bytes[frame], FramePlace { segment: 0, offset });
     });
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     let finding = &report.findings[0];
     assert!(finding.what.contains("tile hash in the index"), "{finding}");
     assert_eq!((finding.leaf, report.finding_count), (Some(0), 2), "{:#?}", report.findings);
@@ -177,7 +177,7 @@ fn changed_leaf_with_right_checksums_is_found() {
     let index = Index::open(&directory, head::LogId::of(&origin), true).unwrap();
     let old = index.row(0).unwrap();
     index.write(0, &[row]).unwrap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     let finding = &report.findings[0];
     assert!(finding.what.contains("checkpoint of 301 leaves: its root differs"), "{finding}");
     assert_eq!(finding.leaf, Some(1));
@@ -186,9 +186,9 @@ fn changed_leaf_with_right_checksums_is_found() {
 
     // The index alone.
     fs::write(&path, before).unwrap();
-    assert!(!verify(&directory, None).unwrap().is_sound());
+    assert!(!verify(&directory, None, fingerprints).unwrap().is_sound());
     index.write(0, &[old]).unwrap();
-    assert!(verify(&directory, None).unwrap().is_sound());
+    assert!(verify(&directory, None, fingerprints).unwrap().is_sound());
 }
 
 #[test]
@@ -205,15 +205,15 @@ fn swapped_segments_and_foreign_files_are_found() {
         fs::rename(&aside, &second).unwrap();
     };
     swap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     assert!(report.findings[0].what.contains("number of another file"), "{:#?}", report.findings);
     swap();
-    assert!(verify(&directory, None).unwrap().is_sound());
+    assert!(verify(&directory, None, fingerprints).unwrap().is_sound());
     let mut other = Fixture::new();
     other.append(10);
     let foreign = other.close();
     fs::copy(segment(&foreign), &first).unwrap();
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     assert!(report.findings[0].what.contains("another log"), "{:#?}", report.findings);
 }
 
@@ -233,8 +233,8 @@ fn single_older_files_are_found() {
         let now = change(&directory.join(file), |bytes| {
             *bytes = fs::read(old.path().join(file)).unwrap();
         });
-        let alone = verify(&directory, None).unwrap().is_sound();
-        let outside = verify(&directory, Some(&note)).unwrap().is_sound();
+        let alone = verify(&directory, None, fingerprints).unwrap().is_sound();
+        let outside = verify(&directory, Some(&note), fingerprints).unwrap().is_sound();
         fs::write(directory.join(file), now).unwrap();
         // Fewer rows or checkpoints contradict nothing: leaves are all there.
         assert_eq!((alone, outside), (file != "segments/00000000", file != "segments/00000000"));
@@ -253,17 +253,17 @@ fn whole_older_copy_is_found_by_an_outside_checkpoint_only() {
     fixture.append(10);
     let note = fixture.sign();
     fixture.close();
-    let report = verify(&directory, Some(&old_note)).unwrap();
+    let report = verify(&directory, Some(&old_note), fingerprints).unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);
-    assert!(verify(old.path(), None).unwrap().is_sound());
-    let report = verify(old.path(), Some(&note)).unwrap();
+    assert!(verify(old.path(), None, fingerprints).unwrap().is_sound());
+    let report = verify(old.path(), Some(&note), fingerprints).unwrap();
     assert!(report.findings[0].what.contains("cut or rolled back"), "{:#?}", report.findings);
     assert_eq!(report.findings[0].leaf, Some(401));
     let other = Fixture::new();
-    let report = verify(&directory, Some(&other.sign())).unwrap();
+    let report = verify(&directory, Some(&other.sign()), fingerprints).unwrap();
     assert!(report.findings[0].what.contains("it is of the log"), "{:#?}", report.findings);
     let forged = note.replace("\n411\n", "\n412\n");
-    assert!(!verify(&directory, Some(&forged)).unwrap().is_sound());
+    assert!(!verify(&directory, Some(&forged), fingerprints).unwrap().is_sound());
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn torn_end_is_cut_and_damage_under_a_checkpoint_is_not() {
     fixture.append(20);
     let directory = fixture.close();
     change(&segment(&directory), |bytes| bytes.extend([0, 0, 0, 90, 1, 2, 3]));
-    let report = verify(&directory, None).unwrap();
+    let report = verify(&directory, None, fingerprints).unwrap();
     assert!(report.is_sound() && report.torn.is_some(), "{:#?}", report.findings);
     let opened = fixture.reopen();
     assert_eq!(opened.cut.as_ref().unwrap().bytes, 7);
@@ -286,4 +286,88 @@ fn torn_end_is_cut_and_damage_under_a_checkpoint_is_not() {
     let AuditError::Damaged(damage) = &error else { panic!("{error}") };
     assert_eq!(damage.leaf, Some(23), "{error}");
     assert!(error.to_string().contains("(segment 0, block 0, leaf 23)"), "{error}");
+}
+
+/// A log whose last leaves are under no checkpoint, its segment and where their frames begin.
+fn with_open_tail() -> (Fixture, PathBuf, Vec<std::ops::Range<usize>>) {
+    let mut fixture = Fixture::new();
+    fixture.append(20);
+    fixture.sign();
+    fixture.append(30);
+    // Closing signs: the files are those of a process that was killed.
+    let kept = tempfile::tempdir().unwrap();
+    copy(&fixture.directory(), kept.path());
+    let directory = fixture.close();
+    fs::copy(kept.path().join("checkpoints"), directory.join("checkpoints")).unwrap();
+    let path = segment(&directory);
+    let frames = frames(&fs::read(&path).unwrap());
+    (fixture, directory, frames)
+}
+
+#[test]
+fn damage_before_whole_frames_is_no_torn_end() {
+    let (fixture, directory, frames) = with_open_tail();
+    let path = segment(&directory);
+    for (frame, bit) in [(25, 3), (25, 40), (30, 130), (49, 100)] {
+        let start = frames[frame].start;
+        let before = change(&path, |bytes| bytes[start + bit / 8] ^= 1 << (bit % 8));
+        let error = Log::open(fixture.folder.path(), settings(), time(0)).err().unwrap();
+        let AuditError::Damaged(damage) = &error else { panic!("{error}") };
+        assert_eq!((&damage.path, damage.byte), (&path, start as u64), "{error}");
+        let report = verify(&directory, None, fingerprints).unwrap();
+        assert_eq!(report.findings[0].byte, start as u64, "{:#?}", report.findings);
+        assert!(report.torn.is_none());
+        // For reading it opens up to there.
+        assert_eq!(Reader::open(&directory).unwrap().size(), frame as u64);
+        fs::write(&path, before).unwrap();
+    }
+    // The last frame is torn: nothing follows it.
+    let start = frames[50].start;
+    let before = change(&path, |bytes| bytes[start + 20] ^= 1);
+    let report = verify(&directory, None, fingerprints).unwrap();
+    assert!(report.is_sound() && report.torn.is_some());
+    fs::write(&path, before).unwrap();
+    let (log, opened) = Log::open(fixture.folder.path(), settings(), time(0)).unwrap();
+    assert!(opened.cut.is_none() && log.appended() == 51);
+}
+
+/// A loss of power may leave a page unwritten before one that was written.
+#[test]
+fn unwritten_page_is_a_torn_end() {
+    let mut fixture = Fixture::new();
+    fixture.append(5);
+    fixture.sign();
+    fixture.append(240);
+    let kept = tempfile::tempdir().unwrap();
+    copy(&fixture.directory(), kept.path());
+    let directory = fixture.close();
+    fs::copy(kept.path().join("checkpoints"), directory.join("checkpoints")).unwrap();
+    change(&segment(&directory), |bytes| bytes[8192..12288].fill(0));
+    let report = verify(&directory, None, fingerprints).unwrap();
+    assert!(report.is_sound() && report.torn.is_some(), "{:#?}", report.findings);
+    assert!(fixture.reopen().cut.is_some());
+    fixture.append(3);
+    fixture.assert_sound();
+}
+
+#[test]
+fn short_segment_before_another_is_no_torn_end() {
+    let mut fixture = Fixture::new();
+    fixture.append(5);
+    fixture.sign();
+    fixture.append_batch(0, 20_000);
+    let kept = tempfile::tempdir().unwrap();
+    copy(&fixture.directory(), kept.path());
+    let directory = fixture.close();
+    for file in ["checkpoints", "index"] {
+        fs::copy(kept.path().join(file), directory.join(file)).unwrap();
+    }
+    change(&directory.join("index"), |bytes| bytes.truncate(head::HEAD));
+    let path = segment(&directory);
+    let last = frames(&fs::read(&path).unwrap()).pop().unwrap();
+    change(&path, |bytes| bytes.truncate(last.start));
+    let error = Log::open(fixture.folder.path(), settings(), time(0)).err().unwrap();
+    assert!(error.to_string().contains("the next segment has whole frames"), "{error}");
+    let report = verify(&directory, None, fingerprints).unwrap();
+    assert_eq!(report.findings[0].byte, last.start as u64, "{:#?}", report.findings);
 }

@@ -13,6 +13,7 @@ use super::{Damage, Report};
 
 #[derive(Default)]
 pub(super) struct Accounts {
+    origin: String,
     /// The leaf and the item of each.
     redacted: Vec<(u64, u8)>,
     /// First leaf and number of leaves, neighbours joined.
@@ -23,6 +24,10 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
+    pub(super) fn new(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..Self::default() }
+    }
+
     pub(super) fn take_in(&mut self, first: u64, block: &Block<'_>, report: &mut Report) {
         for (leaf, index) in block.leaves().iter().zip(first..) {
             let full = match leaf {
@@ -47,16 +52,37 @@ impl Accounts {
         }
     }
 
+    /// Takes in the events of a block of a later log.
+    pub(super) fn take_in_events(&mut self, block: &Block<'_>) {
+        for leaf in block.leaves() {
+            let LeafView::Full(full) = leaf else { continue };
+            match Event::parse(block.context(full)).filter(|_| block.items(full).is_empty()) {
+                Some(Event::Redacted { record }) => {
+                    self.announced_records.insert(record);
+                }
+                Some(Event::Removed { first, end, log }) if log.as_ref() == Some(&self.origin) => {
+                    self.announced_ranges.push((first, end));
+                }
+                Some(
+                    Event::Removed { .. } | Event::KeyRotated { .. } | Event::LogStarted { .. },
+                )
+                | None => {}
+            }
+        }
+    }
+
     fn event(&mut self, context: &[u8]) {
         match Event::parse(context) {
             Some(Event::Redacted { record }) => {
                 self.announced_records.insert(record);
             }
-            Some(Event::Removed { first, end }) => self.announced_ranges.push((first, end)),
+            Some(Event::Removed { first, end, log: None }) => {
+                self.announced_ranges.push((first, end));
+            }
             Some(Event::KeyRotated { key }) => {
                 self.announced_keys.insert(key);
             }
-            Some(Event::LogStarted { .. }) | None => {}
+            Some(Event::LogStarted { .. } | Event::Removed { .. }) | None => {}
         }
     }
 

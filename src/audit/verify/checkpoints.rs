@@ -42,7 +42,7 @@ impl Signed {
     ) -> Result<Self, AuditError> {
         let path = checkpoint_file::path(log);
         let own = Checkpoints::open(log)?;
-        let last_size = match Checkpoints::open(log)?.last() {
+        let last_size = match checkpoint_file::last(log) {
             Ok((last, _)) => last.map_or(0, |signed| signed.checkpoint.size),
             // Found again where it stands.
             Err(_) => 0,

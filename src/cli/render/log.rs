@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::words::{self, line, or_dash, short};
-use crate::audit::{RecordId, Report};
+use crate::audit::Report;
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Style, escape, escape_lines};
 use crate::grpc::v1;
@@ -222,8 +222,8 @@ fn add_differences(text: &mut String, replay: &v1::ReplayedScreening) {
 }
 
 /// What the files of a log hold, and what is wrong with them.
-pub fn verified(path: &Path, report: &Report, misfiled: &[RecordId]) -> String {
-    let verdict = if report.is_sound() && misfiled.is_empty() { "unchanged" } else { "CHANGED" };
+pub fn verified(path: &Path, report: &Report) -> String {
+    let verdict = if report.is_sound() { "unchanged" } else { "CHANGED" };
     let mut text = format!("{}: {verdict}\n", path.display());
     line(&mut text, 2, "origin", &escape(&report.origin));
     line(&mut text, 2, "leaves", &report.size.to_string());
@@ -243,10 +243,6 @@ pub fn verified(path: &Path, report: &Report, misfiled: &[RecordId]) -> String {
     }
     for finding in &report.findings {
         line(&mut text, 2, "finding", &escape(&finding.to_string()));
-    }
-    for record in misfiled {
-        let what = format!("{record}: filed under another decision than it has, which hides it");
-        line(&mut text, 2, "finding", &what);
     }
     let more = report.finding_count.saturating_sub(report.findings.len() as u64);
     if more > 0 {

@@ -1,10 +1,12 @@
 //! The logs of the directory: the present one, and those before a restore or a copy.
 
+use std::io;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{DecisionLog, RecordError};
 use crate::audit::{self, AuditError, LogDirectory, Reader, RecordId};
-use crate::domain::lock::Recover;
 
 impl DecisionLog {
     /// Lists the logs of the directory, oldest first. The last is in use, and is opened.
@@ -19,28 +21,17 @@ impl DecisionLog {
 
     /// Returns the reader of a log. An earlier log is opened at its first use, and stays open.
     pub fn reader(&self, log: &LogDirectory, now: Timestamp) -> Result<Reader, AuditError> {
-        let present = self.log(now)?.reader();
-        if present.tag() == log.tag {
-            return Ok(present.clone());
-        }
-        let mut earlier = self.earlier.lock().recover();
-        if let Some(reader) = earlier.get(&log.number) {
-            return Ok(reader.clone());
-        }
-        let reader = Reader::open(&log.path)?;
-        earlier.insert(log.number, reader.clone());
-        Ok(reader)
+        let reader = self.log(now)?.reader_of(log.tag)?;
+        reader.ok_or_else(|| AuditError::Io {
+            path: log.path.clone(),
+            source: Arc::new(io::ErrorKind::NotFound.into()),
+        })
     }
 
     /// Returns the log that has a record.
     pub fn reader_of(&self, id: RecordId, now: Timestamp) -> Result<Reader, RecordError> {
-        let present = self.log(now)?.reader();
-        if present.tag() == id.tag {
-            return Ok(present.clone());
-        }
-        let log = self.logs(now)?.iter().find(|log| log.tag == id.tag);
-        let log = log.ok_or_else(|| RecordError::NotFound(id.to_string()))?;
-        Ok(self.reader(log, now)?)
+        let reader = self.log(now)?.reader_of(id.tag)?;
+        reader.ok_or_else(|| RecordError::NotFound(id.to_string()))
     }
 
     /// Returns the reader of the log with a tag (eight hex digits) or an origin; of the present log for an
@@ -57,14 +48,7 @@ impl DecisionLog {
     /// Deletes the address and the references of a record. Blocks.
     pub fn redact(&self, id: RecordId, now: Timestamp) -> Result<(), RecordError> {
         self.record(id, now)?;
-        let redacted = self.log(now)?.redact(id, now);
-        self.close_earlier();
-        Ok(redacted?)
-    }
-
-    /// Closes the readers of earlier logs, whose files may have been replaced.
-    pub(super) fn close_earlier(&self) {
-        self.earlier.lock().recover().clear();
+        Ok(self.log(now)?.redact(id, now)?)
     }
 }
 

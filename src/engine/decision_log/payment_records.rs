@@ -40,10 +40,10 @@ impl DecisionLog {
                 break;
             }
             let id = RecordId { index, item: 0, ..first };
-            let leaf = reader.leaf(index).map_err(|error| match error {
-                AuditError::Removed { .. } => RecordError::Removed(id),
-                error => error.into(),
-            })?;
+            let leaf = match reader.leaf(index) {
+                Err(AuditError::Removed { .. }) => return Err(RecordError::Removed(id)),
+                leaf => leaf?,
+            };
             let count = left.min(ITEMS_PER_LEAF);
             for (place, item) in leaf.items.iter().enumerate().take(count) {
                 records.push(Record::new(id.following(place), &leaf, item)?);

@@ -1,11 +1,9 @@
 //! Reads records: one by its id, and the classes of all.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 
-use super::{CallRecord, DecisionLog, ItemRecord, RecordClass, References};
-use crate::audit::{AuditError, Field, Item, Leaf, Query, Reader, RecordId};
+use super::{CallRecord, DecisionLog, ItemRecord, References};
+use crate::audit::{AuditError, Field, Item, Leaf, Reader, RecordId};
 
 /// A record as the log keeps it.
 #[derive(Clone, Debug)]
@@ -75,45 +73,4 @@ impl Record {
     pub fn evaluated_at(&self) -> Timestamp {
         self.call.evaluated_at.unwrap_or(self.time)
     }
-}
-
-/// The most records that are named.
-const MAX_NAMED: usize = 100;
-
-/// The most answers whose class is remembered.
-const MAX_ANSWERS: usize = 1 << 16;
-
-/// Returns records whose class is not that of their answer, at most 100: queries would pass them by. The
-/// tree does not hold classes. Reads the whole log.
-pub fn check_classes(reader: &Reader) -> Result<Vec<RecordId>, RecordError> {
-    let mut known: HashMap<Vec<u8>, u8> = HashMap::new();
-    let mut misfiled = Vec::new();
-    for leaf in reader.leaves(Query::default()) {
-        let leaf = leaf?;
-        for (place, item) in leaf.items.iter().enumerate() {
-            let class = match known.get(&item.answer) {
-                Some(class) => *class,
-                None => {
-                    let class = class_of(&item.answer);
-                    if known.len() < MAX_ANSWERS {
-                        known.insert(item.answer.clone(), class);
-                    }
-                    class
-                }
-            };
-            if class != item.class && misfiled.len() < MAX_NAMED {
-                misfiled.push(RecordId { tag: reader.tag(), index: leaf.index, item: place as u8 });
-            }
-        }
-    }
-    Ok(misfiled)
-}
-
-/// The class of a recorded answer.
-fn class_of(answer: &[u8]) -> u8 {
-    let Ok(ItemRecord { answer: Some(answer), .. }) = serde_json::from_slice(answer) else {
-        return RecordClass::UNDECIDED;
-    };
-    let incomplete = if answer.status.is_complete() { 0 } else { RecordClass::INCOMPLETE };
-    RecordClass::of(answer.decision) | incomplete
 }

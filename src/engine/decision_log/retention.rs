@@ -39,10 +39,35 @@ impl DecisionLog {
         log.wait_synced(index + 1)
     }
 
-    /// Removes records that are too old at `now`, but for those of BLOCK and those on hold. Returns `None`
-    /// if there was nothing to look at, or if the clock may have leapt. Blocks.
+    /// Removes records that are too old at `now`, or beyond the size that the configuration asks for, but
+    /// for those of BLOCK and those on hold. Returns `None` if there was nothing to look at, or if the clock
+    /// may have leapt. Blocks.
     pub fn remove_old(&self, now: Timestamp) -> Result<Option<Removed>, AuditError> {
         let log = self.log(now)?;
+        let (before, bytes) = (self.age_limit(now)?, self.settings.retention_gib);
+        if before.is_none() && bytes.is_none() {
+            return Ok(None);
+        }
+        let held = self.held(now)?;
+        let block = RecordClass::of(Decision::Block);
+        let is_kept = |tag: [u8; 4], leaf: &Leaf| {
+            held.contains(&(tag, leaf.index))
+                || leaf.items.iter().any(|item| item.class & block != 0)
+                || is_blocked_payment(leaf)
+        };
+        let mut removed = Removed::default();
+        if let Some(before) = before {
+            removed += log.remove_before(before, &is_kept, now)?;
+        }
+        if let Some(gib) = bytes {
+            removed += log.remove_above(u64::from(gib) << 30, &is_kept, now)?;
+        }
+        tracing::info!(?before, ?removed, "old records removed from the decision log");
+        Ok(Some(removed))
+    }
+
+    /// Returns the time before which records are too old. `None` if none is, or if the clock may have leapt.
+    fn age_limit(&self, now: Timestamp) -> Result<Option<Timestamp>, AuditError> {
         let Ok(before) = now.checked_sub(days(self.settings.retention_days)) else {
             return Ok(None);
         };
@@ -50,24 +75,11 @@ impl DecisionLog {
         for log in self.logs(now)? {
             has_old |= self.reader(log, now)?.first_from(before)? > 0;
         }
-        if !has_old {
-            return Ok(None);
-        }
-        if !self.is_clock_confirmed(now)? {
+        if has_old && !self.is_clock_confirmed(now)? {
             tracing::warn!(%now, "old records of the decision log kept, the clock may have leapt");
             return Ok(None);
         }
-        let present = log.reader().tag();
-        let held = self.held(now)?;
-        let block = RecordClass::of(Decision::Block);
-        let is_kept = |leaf: &Leaf| {
-            held.contains(&(present, leaf.index))
-                || leaf.items.iter().any(|item| item.class & block != 0)
-                || is_blocked_payment(leaf)
-        };
-        let removed = log.remove_before(before, &is_kept, now)?;
-        tracing::info!(%before, removed = ?removed, "old records removed from the decision log");
-        Ok(Some(removed))
+        Ok(has_old.then_some(before))
     }
 
     /// Whether a leaf is 7 to 9 days old. A clock that has leapt by more shows none, until it has run on for

@@ -5,20 +5,18 @@ mod parties;
 mod queries;
 mod retention;
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CallRecord, DecisionLog, QueryCursor, RecordPage, RecordPageRequest, RecordQuery, RecordedItem,
-    References, fingerprints,
+    CallRecord, DecisionLog, Fingerprints, QueriedAddress, QueryCursor, RecordPage,
+    RecordPageRequest, RecordQuery, RecordedAnswer, References, fingerprints,
 };
 use crate::audit::RecordId;
 use crate::config::{Config, DecisionLogSettings, Flags};
 use crate::domain::list::ListKind;
-use crate::engine::decision_log::Fingerprints;
 use crate::engine::{Engine, Import};
 use crate::screening::{Scope, ScopeFilter};
 
@@ -139,12 +137,13 @@ impl Desk {
         let scope = Scope::new(&snapshot, &filter, now()).unwrap();
         let screening = scope.screen(asked, None, None).unwrap();
         let references = References::default();
-        let item = RecordedItem::answered(&screening, (asked, ""), &references);
+        let query = QueriedAddress { address: asked, chain: "" };
+        let answer = RecordedAnswer::new(&screening, query, &references);
         let mut found = Vec::new();
         fingerprints(address, &mut found);
-        let item = item.of_another(Cow::Borrowed(address), &references, Fingerprints::Many(found));
-        let call = CallRecord { snapshot: snapshot.id().to_owned(), ..CallRecord::default() };
-        let recorded = self.log().append(&call, time, &[item]).unwrap();
+        let item = answer.of_another(&references, Fingerprints::Many(found)).to(address);
+        let call = CallRecord { snapshot: snapshot.id().into(), ..CallRecord::default() };
+        let recorded = self.log().append(&call.to_json(), time, &[item]).unwrap();
         self.log().finish_blocking(recorded).unwrap().unwrap().first
     }
 

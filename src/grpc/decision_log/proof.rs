@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use tonic::{Code, Status};
 
-use super::{failed, log};
-use crate::audit::{Field, Leaf, LogDirectory, LogKey, Reader, RecordId, SignedCheckpoint};
+use super::{failed, log, record};
+use crate::audit::{Field, Hash, LogDirectory, LogKey, Reader, RecordId, SignedCheckpoint};
 use crate::engine::Engine;
 use crate::engine::decision_log::{CheckpointWait, tag_text};
 use crate::grpc::blocking::with_engine;
 use crate::grpc::status::{Refusal, invalid_field};
 use crate::grpc::v1::{self, ErrorReason};
 
+/// The most bytes of a proof; its texts are left out beyond.
+const MAX_PROOF: usize = 2_048;
+
 /// A record that is to be proved.
 struct RecordToProve {
     id: RecordId,
-    leaf: Leaf,
     reader: Reader,
     is_in_present_log: bool,
 }
@@ -24,9 +27,9 @@ impl RecordToProve {
     /// Blocks.
     fn new(engine: &Engine, id: RecordId) -> Result<Self, Refusal> {
         let log = log(engine)?;
-        let (_, leaf, reader) = log.record(id, engine.now())?;
+        let (.., reader) = log.record(id, engine.now())?;
         let present = log.log(engine.now()).map_err(failed)?.reader();
-        Ok(Self { id, leaf, is_in_present_log: present.tag() == id.tag, reader })
+        Ok(Self { id, is_in_present_log: present.tag() == id.tag, reader })
     }
 
     /// Returns the latest checkpoint, if it covers the record.
@@ -36,28 +39,61 @@ impl RecordToProve {
 
     /// Blocks.
     fn prove(self, signed: SignedCheckpoint) -> Result<v1::GetInclusionProofResponse, Refusal> {
-        let Self { id, leaf, reader, .. } = self;
+        let Self { id, reader, .. } = self;
         let size = signed.checkpoint.size;
-        let hashes = reader.inclusion_proof(id.index, size).map_err(failed)?;
-        let item = &leaf.items[usize::from(id.item)];
-        let open = |field: Option<&Field>| match field {
-            Some(Field::Open { salt, text }) => (salt.to_vec(), text.clone()),
-            Some(Field::Redacted { .. }) | None => (Vec::new(), String::new()),
-        };
-        let (address_salt, address) = open(Some(&item.address));
-        let (reference_salt, reference) = open(item.reference.as_ref());
-        Ok(v1::GetInclusionProofResponse {
+        let proof = reader.record_proof(id, size).map_err(failed)?;
+        let address = ProvedValue::from(Some(proof.address));
+        let reference = ProvedValue::from(proof.reference);
+        let bytes = |hashes: Vec<Hash>| hashes.into_iter().map(|hash| hash.to_vec()).collect();
+        let mut message = v1::GetInclusionProofResponse {
             checkpoint: signed.note,
             leaf_index: id.index,
             tree_size: size,
-            hashes: hashes.into_iter().map(|hash| hash.to_vec()).collect(),
-            entry: reader.entry(id.index).map_err(failed)?,
+            hashes: bytes(proof.hashes),
+            entry: proof.entry_head,
             item: id.item.into(),
-            address_salt,
-            address,
-            reference_salt,
-            reference,
-        })
+            record_hashes: bytes(proof.record_hashes),
+            class: proof.class.into(),
+            answer: record::text(id, &proof.answer)?,
+            context: record::text(id, &proof.context)?,
+            address_salt: address.salt,
+            address: address.text,
+            address_hash: address.hash,
+            reference_salt: reference.salt,
+            reference: reference.text,
+            reference_hash: reference.hash,
+            answer_hash: Vec::new(),
+        };
+        if message.encoded_len() > MAX_PROOF {
+            message.context.clear();
+        }
+        if message.encoded_len() > MAX_PROOF {
+            message.answer.clear();
+            message.answer_hash = proof.answer_hash.to_vec();
+        }
+        Ok(message)
+    }
+}
+
+/// A value as a proof has it: with its salt, or its commitment alone.
+#[derive(Default)]
+struct ProvedValue {
+    salt: Vec<u8>,
+    text: String,
+    hash: Vec<u8>,
+}
+
+impl From<Option<Field>> for ProvedValue {
+    fn from(field: Option<Field>) -> Self {
+        match field {
+            None => Self::default(),
+            Some(Field::Open { salt, text }) => {
+                Self { salt: salt.to_vec(), text, hash: Vec::new() }
+            }
+            Some(Field::Redacted { commitment }) => {
+                Self { hash: commitment.to_vec(), ..Self::default() }
+            }
+        }
     }
 }
 
@@ -93,7 +129,8 @@ async fn wait_for_checkpoint(engine: &Arc<Engine>, leaf: u64) -> Result<(), Stat
             with_engine(engine, sign).await.map(drop)
         }
         CheckpointWait::TimedOut => {
-            let message = "no checkpoint covers the record yet, and many were signed early: ask                            again after decision_log.checkpoint_interval";
+            let message = "no checkpoint covers the record yet, and many were signed early: ask \
+                           again after decision_log.checkpoint_interval";
             Err(Refusal::new(Code::Unavailable, ErrorReason::Overloaded, message).into())
         }
     }

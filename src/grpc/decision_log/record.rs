@@ -271,3 +271,9 @@ pub fn not_replayed(id: RecordId, error: &RecordError) -> v1::ReplayedScreening 
         ..v1::ReplayedScreening::default()
     }
 }
+
+/// JSON of a record as it is hashed.
+pub(super) fn text(id: RecordId, json: &[u8]) -> Result<String, RecordError> {
+    let text = std::str::from_utf8(json);
+    text.map(str::to_owned).map_err(|error| RecordError::Foreign(id, error.to_string()))
+}

@@ -104,7 +104,7 @@ impl Session {
         }
         let origin = CallOrigin { method: "StreamScreenAddresses", identity: &self.identity };
         let call = RecordedCall::new(origin, options, snapshot.id(), now);
-        let json: Arc<[u8]> = call.context().into();
+        let json = call.context();
         self.context = Some(StreamContext { snapshot: snapshot.clone(), json: json.clone() });
         Some(json)
     }

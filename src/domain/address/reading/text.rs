@@ -108,7 +108,7 @@ impl Found {
             Uri::Found { addresses, normalization, contract } if addresses.iter().all(is_taken) => {
                 self.addresses = addresses;
                 self.normalizations.push(normalization);
-                self.add_clues(text, contract.as_ref());
+                self.add_clues(text, contract.as_deref());
                 return;
             }
             Uri::Refused(encoding_error) => {
@@ -208,7 +208,7 @@ impl Found {
             {
                 addresses.into_iter().for_each(|address| self.add(address));
                 self.normalizations.push(normalization);
-                self.add_clues(word, contract.as_ref());
+                self.add_clues(word, contract.as_deref());
             }
             Uri::Refused(encoding_error) => {
                 self.doubt(encoding_error);

@@ -18,7 +18,7 @@ pub(super) enum Uri {
         addresses: Vec<Address<'static>>,
         normalization: Normalization,
         /// The contract of a token, which is not a party of the payment.
-        contract: Option<Address<'static>>,
+        contract: Option<Box<Address<'static>>>,
     },
     /// A URI that names no address.
     Refused(EncodingError),
@@ -154,7 +154,7 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
             Some(receiver) => Uri::Found {
                 addresses: vec![receiver],
                 normalization: Normalization::TokenTransfer(target.canonical().to_owned()),
-                contract: Some(target),
+                contract: Some(Box::new(target)),
             },
             None => Uri::Refused(EncodingError::UriReceiver),
         },

@@ -1,0 +1,85 @@
+//! The logs before the present one in the same directory: open for reading, redaction and retention.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::domain::lock::Recover;
+
+use super::recover::{self, Access};
+use super::store::Store;
+use super::{AuditError, Log, Reader, files, logs};
+
+/// Each is opened once, when it is first asked for.
+pub(super) struct EarlierLogs {
+    directory: PathBuf,
+    /// The number of the present log.
+    present: u64,
+    /// By the tag of their record ids.
+    opened: Mutex<BTreeMap<[u8; 4], Arc<Store>>>,
+}
+
+impl EarlierLogs {
+    pub(super) fn new(directory: PathBuf, present: u64) -> Self {
+        Self { directory, present, opened: Mutex::default() }
+    }
+
+    /// Returns the earlier log whose record ids begin with `tag`.
+    fn find(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
+        if let Some(store) = self.opened.lock().recover().get(&tag) {
+            return Ok(Some(Arc::clone(store)));
+        }
+        // Ids of no log are rare: they cost the reading of a small file for each log.
+        for log in logs(&self.directory)? {
+            if log.tag == tag && log.number < self.present {
+                return self.open(log.number, tag).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(&self, number: u64, tag: [u8; 4]) -> Result<Arc<Store>, AuditError> {
+        let mut opened = self.opened.lock().recover();
+        if let Some(store) = opened.get(&tag) {
+            return Ok(Arc::clone(store));
+        }
+        let path = files::log_directory(&self.directory, number);
+        let store = Arc::new(recover::open(&path, Access::Replace)?.store);
+        opened.insert(tag, Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// Returns all of them, oldest first.
+    pub(super) fn all(&self) -> Result<Vec<Arc<Store>>, AuditError> {
+        let logs = logs(&self.directory)?.into_iter().filter(|log| log.number < self.present);
+        logs.map(|log| self.open(log.number, log.tag)).collect()
+    }
+
+    /// Forgets a log of which a replacement failed: opening it anew settles what was left.
+    pub(super) fn forget(&self, tag: [u8; 4]) {
+        self.opened.lock().recover().remove(&tag);
+    }
+}
+
+impl Log {
+    /// Returns readers of the logs before this one, oldest first. They stay open.
+    pub fn earlier(&self) -> Result<Vec<Reader>, AuditError> {
+        Ok(self.earlier_logs().all()?.into_iter().map(Reader::new).collect())
+    }
+
+    /// Returns the log whose record ids begin with `tag`: this one or an earlier one.
+    pub fn reader_of(&self, tag: [u8; 4]) -> Result<Option<Reader>, AuditError> {
+        Ok(self.store_of(tag)?.map(Reader::new))
+    }
+
+    pub(super) fn store_of(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
+        if tag == self.reader().tag() {
+            return Ok(Some(Arc::clone(self.appender().store())));
+        }
+        self.earlier_logs().find(tag)
+    }
+
+    pub(super) fn is_present(&self, store: &Store) -> bool {
+        store.id == self.appender().store().id
+    }
+}
