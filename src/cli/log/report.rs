@@ -42,7 +42,7 @@ fn blocked(record: &v1::ScreeningRecord) -> Rows {
         ("Transaction: type, participants and where they are, references, dates", deal(record)),
         ("Property", property(record)),
         ("Location of the property, with account or reference numbers", location(record)),
-        ("Sanctions target", parties(record)),
+        ("Sanctions target, and where it is, if known", parties(record)),
         ("Date of blocking", date(record)),
         ("Value in US dollars, actual or estimated, with the rate used", BLANK.to_owned()),
         ("Legal authority", BLANK.to_owned()),
@@ -55,10 +55,14 @@ fn blocked(record: &v1::ScreeningRecord) -> Rows {
 fn rejected(record: &v1::ScreeningRecord) -> Rows {
     let mut rows = vec![
         ("Who rejected the transaction: name, address, contact", BLANK.to_owned()),
-        ("Transaction: type, participants and where they are, references, dates", deal(record)),
+        (
+            "Transaction: type, participants and where they are, property, reference and account \
+             numbers, dates",
+            deal(record),
+        ),
         ("Property", property(record)),
         ("Address", location(record)),
-        ("Sanctions target, if any, and where it is", parties(record)),
+        ("Sanctions target, if any, and where it is, if known", parties(record)),
         ("Date of rejection", date(record)),
         ("Value in US dollars, actual or estimated", BLANK.to_owned()),
         ("Legal authority", BLANK.to_owned()),
