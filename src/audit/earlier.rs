@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::lock::Recover;
 
+use super::directory::logs;
 use super::recover::{self, Access};
 use super::store::Store;
-use super::{AuditError, Log, Reader, files, logs};
+use super::{AuditError, files};
 
 /// Each is opened once, when it is first asked for.
 pub(super) struct EarlierLogs {
@@ -25,7 +26,7 @@ impl EarlierLogs {
     }
 
     /// Returns the earlier log whose record ids begin with `tag`.
-    fn find(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
+    pub(super) fn find(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
         if let Some(store) = self.opened.lock().recover().get(&tag) {
             return Ok(Some(Arc::clone(store)));
         }
@@ -58,28 +59,5 @@ impl EarlierLogs {
     /// Forgets a log of which a replacement failed: opening it anew settles what was left.
     pub(super) fn forget(&self, tag: [u8; 4]) {
         self.opened.lock().recover().remove(&tag);
-    }
-}
-
-impl Log {
-    /// Returns readers of the logs before this one, oldest first. They stay open.
-    pub fn earlier(&self) -> Result<Vec<Reader>, AuditError> {
-        Ok(self.earlier_logs().all()?.into_iter().map(Reader::new).collect())
-    }
-
-    /// Returns the log whose record ids begin with `tag`: this one or an earlier one.
-    pub fn reader_of(&self, tag: [u8; 4]) -> Result<Option<Reader>, AuditError> {
-        Ok(self.store_of(tag)?.map(Reader::new))
-    }
-
-    pub(super) fn store_of(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
-        if tag == self.reader().tag() {
-            return Ok(Some(Arc::clone(self.appender().store())));
-        }
-        self.earlier_logs().find(tag)
-    }
-
-    pub(super) fn is_present(&self, store: &Store) -> bool {
-        store.id == self.appender().store().id
     }
 }

@@ -20,6 +20,7 @@ use super::index::Index;
 use super::leaf::{Event, NewLeaf};
 use super::recover::{self, Access, Cut, Recovered};
 use super::settings::Settings;
+use super::store::Store;
 use super::{
     AuditError, ITEMS_PER_LEAF, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys,
     origin, sealer, syncer,
@@ -40,29 +41,6 @@ pub struct Opened {
     pub previous: Option<PathBuf>,
     /// What a crash left at the end, and was cut off.
     pub cut: Option<Cut>,
-}
-
-/// One of the logs in a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogDirectory {
-    pub number: u64,
-    pub path: PathBuf,
-    pub origin: String,
-    /// What its record ids begin with.
-    pub tag: [u8; 4],
-}
-
-/// Lists the logs in a directory, oldest first. The last is in use.
-pub fn logs(directory: &Path) -> Result<Vec<LogDirectory>, AuditError> {
-    let numbers = files::log_numbers(directory)?.into_iter();
-    numbers
-        .map(|number| {
-            let path = files::log_directory(directory, number);
-            let origin = origin::read(&path)?.origin;
-            let tag = LogId::of(&origin).tag();
-            Ok(LogDirectory { number, path, origin, tag })
-        })
-        .collect()
 }
 
 /// The decision log of one directory, open for appending.
@@ -209,6 +187,29 @@ impl Log {
 
     pub(super) fn appender(&self) -> &Appender {
         &self.appender
+    }
+}
+
+impl Log {
+    /// Returns readers of the logs before this one, oldest first. They stay open.
+    pub fn earlier(&self) -> Result<Vec<Reader>, AuditError> {
+        Ok(self.earlier_logs().all()?.into_iter().map(Reader::new).collect())
+    }
+
+    /// Returns the log whose record ids begin with `tag`: this one or an earlier one.
+    pub fn reader_of(&self, tag: [u8; 4]) -> Result<Option<Reader>, AuditError> {
+        Ok(self.store_of(tag)?.map(Reader::new))
+    }
+
+    pub(super) fn store_of(&self, tag: [u8; 4]) -> Result<Option<Arc<Store>>, AuditError> {
+        if tag == self.reader().tag() {
+            return Ok(Some(Arc::clone(self.appender().store())));
+        }
+        self.earlier_logs().find(tag)
+    }
+
+    pub(super) fn is_present(&self, store: &Store) -> bool {
+        store.id == self.appender().store().id
     }
 }
 

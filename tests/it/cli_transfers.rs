@@ -240,7 +240,12 @@ fn paths_in_every_form() {
         let to_file = ["--output", form, "--out", out.to_str().unwrap()];
         let told = place.says(&[&trace[..], &to_file].concat());
         assert_eq!((told.status, told.out.as_str()), (0, ""), "{}", told.err);
-        assert_eq!(fs::read_to_string(out).unwrap(), shown.out, "{form}");
+        // Each is on record by itself.
+        let shape = |text: &str| {
+            let lines = text.lines().filter(|line| !line.contains("\"record_id\""));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(shape(&fs::read_to_string(out).unwrap()), shape(&shown.out), "{form}");
     }
     let message = place.json(&trace);
     let path = &message["paths"][0];

@@ -1,13 +1,19 @@
 //! What a leaf of the decision log says of the call: JSON, so that it can be read without this program.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{PaymentRecord, json};
+use super::PaymentRecord;
+use super::json::LastJson;
 use crate::domain::list::ListId;
+
+thread_local! {
+    static LAST: RefCell<Option<LastJson<CallRecord<'static>>>> = const { RefCell::new(None) };
+}
 
 /// What was asked, by whom, and by which data it was answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +58,13 @@ fn is_empty(lists: &Cow<'_, [ListId]>) -> bool {
 impl CallRecord<'_> {
     /// The context of its leaves.
     pub fn to_json(&self) -> Arc<[u8]> {
-        json::of_call(self)
+        LAST.with_borrow_mut(|last| {
+            let known = LastJson::find(last.as_ref(), |last| last == self);
+            known.unwrap_or_else(|| LastJson::write(last, self.to_owned_record()))
+        })
     }
 
-    pub(super) fn to_owned_record(&self) -> CallRecord<'static> {
+    fn to_owned_record(&self) -> CallRecord<'static> {
         CallRecord {
             method: Cow::Owned(self.method.clone().into_owned()),
             identity: Cow::Owned(self.identity.clone().into_owned()),

@@ -1,6 +1,7 @@
 //! What a leaf of the decision log keeps of one address.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -8,13 +9,18 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PaymentItemRecord, json};
+use super::PaymentItemRecord;
+use super::json::LastJson;
 use crate::audit::NewItem;
 use crate::domain::address::{Address, Encoding, MAX_ADDRESS, Reading};
 use crate::domain::chain::MAX_CHAIN;
 use crate::domain::packed_key::PackedKey;
 use crate::screening::policy::Decision;
 use crate::screening::{AnswerRecord, RecordedStatus, Screening};
+
+thread_local! {
+    static LAST: RefCell<Option<LastJson<ItemRecord>>> = const { RefCell::new(None) };
+}
 
 /// An answer as it is hashed and kept, beside the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,7 +191,7 @@ impl RecordedAnswer {
         };
         let incomplete = if screening.is_complete() { 0 } else { RecordClass::INCOMPLETE };
         Self {
-            json: json::of_item(record),
+            json: json_of(record),
             class: RecordClass::of(screening.decision) | incomplete,
             reference: references.json(),
             fingerprints: Fingerprints::of(screening, query),
@@ -210,7 +216,7 @@ impl<'a> RecordedItem<'a> {
         let mut found = Vec::new();
         fingerprints(&address, &mut found);
         let answer = RecordedAnswer {
-            json: json::of_item(record),
+            json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
             fingerprints: Fingerprints::Many(found),
@@ -228,7 +234,7 @@ impl<'a> RecordedItem<'a> {
             ..ItemRecord::default()
         };
         let answer = RecordedAnswer {
-            json: json::of_item(record),
+            json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
             fingerprints: Fingerprints::One(fingerprint_of_text(&address[..end])),
@@ -258,7 +264,7 @@ impl<'a> RecordedItem<'a> {
         tx: &str,
     ) -> Self {
         if let Ok(record) = serde_json::from_slice::<ItemRecord>(&self.answer.json) {
-            self.answer.json = json::of_item(ItemRecord { payment: Some(payment), ..record });
+            self.answer.json = json_of(ItemRecord { payment: Some(payment), ..record });
         }
         self.refer(|references| {
             references.customer = customer;
@@ -284,6 +290,13 @@ impl<'a> RecordedItem<'a> {
             fingerprints: self.answer.fingerprints.as_slice(),
         }
     }
+}
+
+fn json_of(record: ItemRecord) -> Arc<[u8]> {
+    LAST.with_borrow_mut(|last| {
+        let known = LastJson::find(last.as_ref(), |last| *last == record);
+        known.unwrap_or_else(|| LastJson::write(last, record))
+    })
 }
 
 impl References {
