@@ -45,7 +45,9 @@ use party::KnownParties;
 use witness::Witness;
 
 use super::{EngineError, RebuildLimits};
-use crate::audit::{self, AuditError, Log, LogDirectory, NewItem, NewLeaf, RecordId};
+use crate::audit::{
+    self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, NewItem, NewLeaf, RecordId,
+};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -63,8 +65,8 @@ pub struct DecisionLog {
     /// Whether it was to be opened.
     is_wanted: AtomicBool,
     synced: watch::Sender<u64>,
-    /// Held by the call that waits for a sync.
-    waiting: tokio::sync::Mutex<()>,
+    /// Held while old records are removed, and while one is put on hold.
+    aging: Mutex<()>,
     /// The size of the latest checkpoint.
     signed: watch::Sender<u64>,
     early: tokio::sync::Mutex<EarlyCheckpoints>,
@@ -142,7 +144,7 @@ impl DecisionLog {
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
             synced: watch::Sender::new(0),
-            waiting: tokio::sync::Mutex::default(),
+            aging: Mutex::default(),
             signed: watch::Sender::new(0),
             early: tokio::sync::Mutex::default(),
             clock,
@@ -238,9 +240,14 @@ impl DecisionLog {
         let tried = match self.opened.get() {
             Some(log) if log.failure().is_none() => return,
             Some(log) => log.retry(),
+            // Being opened for the first time.
+            None if self.not_opened.try_lock().is_ok_and(|failed| failed.is_none()) => return,
             None => {
-                *self.not_opened.lock().recover() = None;
-                self.log(now).map(drop)
+                // Calls are refused meanwhile, for the error before: opening takes a while.
+                let opened = self.open(now);
+                let mut not_opened = self.not_opened.lock().recover();
+                *not_opened = opened.as_ref().err().cloned();
+                opened.map(|log| drop(self.opened.set(log)))
             }
         };
         if tried.is_ok() {
@@ -299,6 +306,12 @@ impl DecisionLog {
         self.finished(pending, written)
     }
 
+    /// The records of a call from the first on, of which an answer rests again.
+    pub fn recorded(&self, first: RecordId, items: usize) -> Recorded {
+        let leaves = first.index..first.index + items.div_ceil(ITEMS_PER_LEAF) as u64;
+        Recorded { first, leaves, items }
+    }
+
     fn pending(&self, recorded: Option<Recorded>) -> Option<PendingRecords<'_>> {
         Some(PendingRecords { recorded: recorded?, log: self.opened.get()? })
     }
@@ -324,12 +337,6 @@ impl DecisionLog {
     }
 
     async fn wait_synced(&self, log: &Log, end: u64) -> Result<(), AuditError> {
-        // One waits for the log's thread and then wakes the next here: from another thread, each wake
-        // would take a system call.
-        let _turn = self.waiting.lock().await;
-        if log.synced() >= end {
-            return Ok(());
-        }
         let mut synced = self.synced.subscribe();
         loop {
             let is_done = |size: &u64| *size >= end || log.failure().is_some();

@@ -144,15 +144,13 @@ impl DecisionLogService for DecisionLogs {
         }
         let id = record_id(&id)?;
         let work = move |engine: &Arc<Engine>| {
-            let log = log(engine)?;
-            log.record(id, engine.now())?;
             let record = id.to_string();
             let event = if release {
                 OfficerEvent::Released { record, identity, reason }
             } else {
                 OfficerEvent::Held { record, identity, reason }
             };
-            log.record_event(&event, engine.now()).map_err(failed)?;
+            log(engine)?.record_event(id, &event, engine.now())?;
             Ok(v1::HoldScreeningResponse {})
         };
         with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)

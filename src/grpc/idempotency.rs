@@ -66,7 +66,7 @@ impl KeyedCall {
     /// Adds what is recorded of the request to its first item.
     pub fn add_content(&self, items: &mut [RecordedItem<'_>]) {
         if let Some(first) = items.first_mut() {
-            first.refer(|references| references.content = HEXLOWER.encode(self.0.content()));
+            first.mark_keyed(HEXLOWER.encode(self.0.content()));
         }
     }
 
@@ -99,6 +99,12 @@ pub async fn is_recorded(
     items: Vec<RecordedItem<'static>>,
     payment: Option<PaymentRecord>,
 ) -> Result<bool, Status> {
+    // The call that appended them may have ended before they were written.
+    let log_of = log(engine)?;
+    let before = log_of.recorded(first, items.len());
+    if log_of.finish(Some(before)).await.map_err(not_recorded)?.is_none() {
+        return Ok(false);
+    }
     let work = move |engine: &Arc<Engine>| {
         let is_recorded = log(engine)?.is_recorded(first, &items, payment.as_ref(), engine.now());
         Ok(is_recorded?)

@@ -97,12 +97,14 @@ pub struct References {
 
 /// What queries skip whole blocks of the log by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordClass(pub u8);
+pub struct RecordClass;
 
 impl RecordClass {
     pub const INCOMPLETE: u8 = 1 << 3;
     /// Without a decision: refused, or the answer of a method that decides nothing.
     pub const UNDECIDED: u8 = 1 << 4;
+    /// The first of a call under an idempotency key.
+    pub const KEYED: u8 = 1 << 5;
 
     pub fn of(decision: Decision) -> u8 {
         match decision {
@@ -233,11 +235,14 @@ impl<'a> RecordedItem<'a> {
             refused: Some(why.to_owned()),
             ..ItemRecord::default()
         };
+        // As a text of its own too: it may be no address on the chain that was asked.
+        let mut found = vec![fingerprint_of_text(&address[..end])];
+        fingerprints(&address[..end], &mut found);
         let answer = RecordedAnswer {
             json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
-            fingerprints: Fingerprints::One(fingerprint_of_text(&address[..end])),
+            fingerprints: Fingerprints::Many(found),
         };
         answer.to(address[..end].to_owned())
     }
@@ -273,8 +278,14 @@ impl<'a> RecordedItem<'a> {
         self
     }
 
+    /// Makes it the first record of a call under an idempotency key; `content` is the hash of its request.
+    pub fn mark_keyed(&mut self, content: String) {
+        self.answer.class |= RecordClass::KEYED;
+        self.refer(|references| references.content = content);
+    }
+
     /// Adds references.
-    pub fn refer(&mut self, add: impl FnOnce(&mut References)) {
+    fn refer(&mut self, add: impl FnOnce(&mut References)) {
         let known = self.answer.reference.as_deref().and_then(References::parse);
         let mut references = known.unwrap_or_default();
         add(&mut references);
@@ -346,4 +357,23 @@ pub(super) fn fingerprint_of_text(text: &str) -> u64 {
 pub(super) fn keyed_hash(key: &[u8], text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     HEXLOWER.encode(hmac::sign(&key, text.as_bytes()).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_address_is_found_by_each_of_its_forms() {
+        let mixed = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+        let query = QueriedAddress { address: mixed, chain: "no chain" };
+        let refused = RecordedItem::refused("INVALID_CHAIN", query, &References::default());
+        let found_by = refused.as_new().fingerprints.to_vec();
+        for form in [mixed.to_owned(), mixed.to_ascii_lowercase()] {
+            let mut wanted = Vec::new();
+            fingerprints(&form, &mut wanted);
+            assert!(wanted.iter().all(|one| found_by.contains(one)), "{form}");
+        }
+        assert!(found_by.contains(&fingerprint_of_text(mixed)));
+    }
 }

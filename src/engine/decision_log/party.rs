@@ -47,6 +47,8 @@ struct PartyAddresses {
     fingerprints: HashSet<u64>,
     /// Whether there were more than are followed.
     is_full: bool,
+    /// Which record could not be read, the first of them.
+    unread: Option<String>,
 }
 
 /// The addresses of the parties that were asked for last.
@@ -141,7 +143,7 @@ impl PartyFilter {
             "findings on the party are on records of more than {MAX_ADDRESSES} addresses; other \
              records of the addresses beyond are left out: name a smaller party"
         );
-        self.found.is_full.then_some(what)
+        if self.found.is_full { Some(what) } else { self.found.unread.clone() }
     }
 
     /// Returns what names the rows and the logs: one that could not be read may be readable later.
@@ -174,7 +176,7 @@ impl PartyFilter {
             let end = budget.take(first, span.end);
             let indices = first..end;
             for leaf in span.reader.leaves(Query { indices, ..Query::default() }) {
-                self.add_leaf(&leaf?, span.reader.tag(), &mut answers)?;
+                self.add_leaf(&leaf?, span.reader.tag(), &mut answers);
             }
             self.found.next = LeafPlace { log: span.number, leaf: end };
             if end < span.end {
@@ -184,21 +186,20 @@ impl PartyFilter {
         Ok(true)
     }
 
-    fn add_leaf(
-        &mut self,
-        leaf: &Leaf,
-        tag: [u8; 4],
-        answers: &mut HashMap<Vec<u8>, bool>,
-    ) -> Result<(), RecordError> {
+    fn add_leaf(&mut self, leaf: &Leaf, tag: [u8; 4], answers: &mut HashMap<Vec<u8>, bool>) {
         for (place, item) in leaf.items.iter().enumerate() {
             let is_on_party = match answers.get(&item.answer) {
                 Some(known) => *known,
                 None => {
                     let id = RecordId { tag, index: leaf.index, item: place as u8 };
-                    let record = serde_json::from_slice::<ItemRecord>(&item.answer);
-                    let record =
-                        record.map_err(|error| RecordError::Foreign(id, error.to_string()))?;
-                    let is_on_party = self.rows_match(&record);
+                    let is_on_party = match serde_json::from_slice::<ItemRecord>(&item.answer) {
+                        Ok(record) => self.rows_match(&record),
+                        Err(error) => {
+                            let foreign = RecordError::Foreign(id, error.to_string());
+                            self.found.unread.get_or_insert_with(|| foreign.to_string());
+                            false
+                        }
+                    };
                     if answers.len() < MAX_ANSWERS {
                         answers.insert(item.answer.clone(), is_on_party);
                     }
@@ -209,7 +210,6 @@ impl PartyFilter {
                 self.found.add(address);
             }
         }
-        Ok(())
     }
 
     fn rows_match(&self, record: &ItemRecord) -> bool {

@@ -104,7 +104,7 @@ impl DecisionLog {
                 at.next.leaf = span.reader.first_from(from)?;
             }
             let end = budget.take(at.next.leaf, span.end);
-            if let Some(next) = filter.read(span, at, end, page.limit, &mut found.records)? {
+            if let Some(next) = filter.read(span, at, end, page.limit, &mut found)? {
                 found.next = Some(next);
                 return Ok(found);
             }
@@ -142,6 +142,10 @@ impl DecisionLog {
     }
 }
 
+fn left_out(error: RecordError) -> String {
+    format!("left out, and others like it: {error}")
+}
+
 /// A query, prepared.
 struct RecordFilter<'q> {
     wanted: &'q RecordQuery,
@@ -171,8 +175,9 @@ impl<'q> RecordFilter<'q> {
         from: QueryCursor,
         end: u64,
         limit: usize,
-        records: &mut Vec<Record>,
+        found: &mut RecordPage,
     ) -> Result<Option<QueryCursor>, RecordError> {
+        let mut foreign = None;
         let first = from.next.leaf;
         for leaf in span.reader.leaves(self.query(first..end)) {
             let leaf = leaf?;
@@ -182,14 +187,24 @@ impl<'q> RecordFilter<'q> {
                 }
                 let tag = span.reader.tag();
                 let id = RecordId { tag, index: leaf.index, item: place as u8 };
-                let Some(record) = self.record(id, &leaf, kept)? else { continue };
-                if records.len() == limit {
+                let record = match self.record(id, &leaf, kept) {
+                    Ok(None) => continue,
+                    Ok(Some(record)) => record,
+                    Err(error @ RecordError::Foreign(..)) => {
+                        foreign.get_or_insert(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                if found.records.len() == limit {
+                    found.incomplete.extend(foreign.map(left_out));
                     let next = LeafPlace { log: span.number, leaf: leaf.index };
                     return Ok(Some(QueryCursor { next, item: place as u64, ..from }));
                 }
-                records.push(record);
+                found.records.push(record);
             }
         }
+        found.incomplete.extend(foreign.map(left_out));
         Ok(None)
     }
 

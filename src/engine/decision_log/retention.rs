@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CallRecord, DecisionLog, OfficerEvent, RecordClass};
+use super::{CallRecord, DecisionLog, OfficerEvent, RecordClass, RecordError};
 use crate::audit::{AuditError, Leaf, NewLeaf, Query, RecordId, Removed};
+use crate::domain::lock::Recover;
 use crate::engine::Engine;
 use crate::screening::policy::Decision;
 
@@ -29,14 +30,22 @@ pub struct RetentionTask {
 }
 
 impl DecisionLog {
-    /// Records what an officer did. Blocks.
-    pub fn record_event(&self, event: &OfficerEvent, now: Timestamp) -> Result<(), AuditError> {
+    /// Records what an officer did with a record. Fails if there is none. Waits for a removal of old records
+    /// to end. Blocks.
+    pub fn record_event(
+        &self,
+        id: RecordId,
+        event: &OfficerEvent,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        let _alone = self.aging.lock().recover();
+        self.record(id, now)?;
         let context = serde_json::to_vec(event).expect("an event is text");
         let log = self.log(now)?;
         let index = log.append(&NewLeaf { time: now, context: &context, items: &[] })?;
         log.write(index + 1)?;
         log.request_sync();
-        log.wait_synced(index + 1)
+        Ok(log.wait_synced(index + 1)?)
     }
 
     /// Removes records that are too old at `now`, or beyond the size that the configuration asks for, but
@@ -48,6 +57,7 @@ impl DecisionLog {
         if before.is_none() && bytes.is_none() {
             return Ok(None);
         }
+        let _alone = self.aging.lock().recover();
         let held = self.held(now)?;
         let block = RecordClass::of(Decision::Block);
         let is_kept = |tag: [u8; 4], leaf: &Leaf| {
@@ -154,6 +164,8 @@ fn days(count: u32) -> SignedDuration {
 /// Whether a leaf is of a payment that was blocked as a whole, for another address of it.
 fn is_blocked_payment(leaf: &Leaf) -> bool {
     let call = serde_json::from_slice::<CallRecord>(&leaf.context);
-    let payment = call.ok().and_then(|call| call.payment);
-    payment.is_some_and(|payment| payment.decision == Decision::Block)
+    // What this version cannot read may be one.
+    call.map_or(true, |call| {
+        call.payment.is_some_and(|payment| payment.decision == Decision::Block)
+    })
 }

@@ -57,7 +57,7 @@ fn records_on_hold_stay() {
     let id = RecordId { index: first.index + 7, ..first };
     let record = id.to_string();
     let held = OfficerEvent::Held { record, identity: "o".to_owned(), reason: String::new() };
-    desk.log().record_event(&held, now()).unwrap();
+    desk.log().record_event(id, &held, now()).unwrap();
     desk.log().remove_old(now()).unwrap().unwrap();
     assert!(is_removed(&desk, first));
     assert!(!is_removed(&desk, id));
@@ -75,7 +75,7 @@ fn holds_are_of_the_records_of_any_log() {
         identity: "o".to_owned(),
         reason: String::new(),
     };
-    desk.log().record_event(&event(earlier), now()).unwrap();
+    desk.log().record_event(earlier, &event(earlier), now()).unwrap();
     let held = desk.log().held(now()).unwrap();
     assert!(held.contains(&(earlier.tag, earlier.index)), "{held:?}");
     assert!(!held.contains(&(later.tag, later.index)), "{held:?}");
