@@ -360,7 +360,7 @@ impl AnsweredItems {
         Self {
             items: Vec::with_capacity(count),
             summaries: Vec::with_capacity(count),
-            records: Vec::new(),
+            records: Vec::with_capacity(count),
         }
     }
 

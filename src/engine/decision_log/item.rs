@@ -312,7 +312,8 @@ fn json_of(record: ItemRecord) -> Arc<[u8]> {
 
 impl References {
     fn json(&self) -> Option<String> {
-        if *self == Self::default() {
+        let Self { request_id, customer, tx, content } = self;
+        if request_id.is_empty() && customer.is_none() && tx.is_empty() && content.is_empty() {
             return None;
         }
         Some(serde_json::to_string(self).expect("references are text"))
