@@ -388,6 +388,19 @@ async fn replay(client: &mut Client, records: Vec<String>, wanted: &Wanted) -> R
     Ok(if different + not_replayed + payments_not_replayed == 0 { 0 } else { DIFFERS })
 }
 
+/// The last checkpoint of a file as `checkpoint_file` has them, or of one alone.
+fn newest_checkpoint(text: &str) -> Result<String> {
+    let text = text.replace("\r\n", "\n");
+    // Each has an empty line before its signatures, and another behind them.
+    let parts: Vec<&str> = text.trim_end().split("\n\n").collect();
+    match parts[..] {
+        [.., note, signatures] if parts.len().is_multiple_of(2) && signatures.starts_with('—') => {
+            Ok(format!("{note}\n\n{signatures}\n"))
+        }
+        _ => Err(anyhow!("the file of --checkpoint has no signed checkpoint")),
+    }
+}
+
 /// Verifies every log of a directory.
 fn verify(
     directory: Option<PathBuf>,
@@ -403,7 +416,7 @@ fn verify(
     };
     let read = |path: &std::path::Path| std::fs::read_to_string(path);
     let outside = checkpoint.map(|path| read(path).with_context(|| path.display().to_string()));
-    let outside = outside.transpose()?;
+    let outside = outside.transpose()?.map(|text| newest_checkpoint(&text)).transpose()?;
     let mut status = 0;
     for damage in audit::verify_succession(&directory)? {
         output::write(format!("CHANGED: {}\n", escape(&damage.to_string())).as_bytes())?;

@@ -109,7 +109,8 @@ pub fn wrapped(text: &str, width: usize, first: usize, indent: usize) -> String 
 /// Adds a line `name   value`, indented, with the value behind `column` characters.
 pub fn field(text: &mut String, indent: usize, column: usize, name: &str, value: impl Display) {
     let width = column - indent;
-    text.push_str(&format!("{:indent$}{name:<width$}{value}\n", ""));
+    let gap = if shown_width(name) < width { "" } else { " " };
+    text.push_str(&format!("{:indent$}{name:<width$}{gap}{value}\n", ""));
 }
 
 /// How many characters a text takes on a terminal: those of a change of colour take none.

@@ -96,11 +96,11 @@ table! {
     /// `certificates`. Several values are separated by commas.
     pub struct Identity {
         /// Sets of permissions: screen (screen, read), ingest (also import-lists, refresh-lists,
-        /// send-transfers, declare-coverage) and admin (all).
+        /// send-transfers, declare-coverage), audit (read-log alone) and admin (all).
         roles: Vec<AccessRole> = several("roles", MAX_EACH, str::parse::<AccessRole>).example("screen");
         /// Single permissions: screen, read, import-lists, import-guarded-lists, force-gates,
         /// declare-looks, refresh-lists, send-transfers, declare-coverage, retract-transfers,
-        /// settle-conflicts, reload-policy, compare-policies, back-up-store.
+        /// settle-conflicts, reload-policy, compare-policies, back-up-store, read-log, administer-log.
         permissions: Vec<Permission> = several("permissions", MAX_EACH, str::parse::<Permission>)
             .example("import-lists, refresh-lists");
         /// The only lists that it may import and refresh, guarded ones among them. A list is guarded if it
@@ -145,7 +145,7 @@ impl Identity {
         let mut found = Vec::new();
         if self.roles.is_empty() && self.permissions.is_empty() {
             let message =
-                "roles are missing: one or more of screen, ingest, admin (or permissions)";
+                "roles are missing: one or more of screen, ingest, audit, admin (or permissions)";
             found.push(("roles", message));
         }
         if self.tokens.is_empty() && self.certificates.is_empty() {

@@ -121,5 +121,5 @@ fn location(record: &v1::ScreeningRecord) -> String {
 }
 
 fn date(record: &v1::ScreeningRecord) -> String {
-    words::moment(record.evaluated_at.as_ref())
+    words::moment(record.recorded_at.as_ref())
 }

@@ -22,12 +22,12 @@ fn table_of_records(records: &[v1::ScreeningRecord], style: Style) -> String {
         return "No records.\n".to_owned();
     }
     let heading =
-        ["record", "evaluated", "decision", "score", "rule", "identity", "address", "request id"];
+        ["record", "recorded", "decision", "score", "rule", "identity", "address", "request id"];
     let mut table = Table::new(heading.map(|name| (name, Side::Left)));
     for record in records {
         table.push([
             escape(&record.record_id).into_owned(),
-            words::moment(record.evaluated_at.as_ref()),
+            words::moment(record.recorded_at.as_ref()),
             decision(record, style),
             record.score.to_string(),
             or_dash(&record.rule_id),
@@ -42,8 +42,10 @@ fn table_of_records(records: &[v1::ScreeningRecord], style: Style) -> String {
 /// One record with its findings.
 pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
     let mut text = format!("Record {}\n", escape(&record.record_id));
+    line(&mut text, 2, "recorded", &words::moment(record.recorded_at.as_ref()));
     line(&mut text, 2, "evaluated", &words::moment(record.evaluated_at.as_ref()));
     line(&mut text, 2, "method", &or_dash(&record.method));
+    add_options(&mut text, record);
     line(&mut text, 2, "identity", &or_dash(&record.identity));
     line(&mut text, 2, "address", &address(record));
     for (name, value) in [
@@ -101,6 +103,29 @@ pub fn record(record: &v1::ScreeningRecord, style: Style) -> String {
         line(&mut text, 2, "finding", &escape(&found(finding)));
     }
     text
+}
+
+/// What the question was narrowed to, and what was looked at.
+fn add_options(text: &mut String, record: &v1::ScreeningRecord) {
+    let options = record.options.clone().unwrap_or_default();
+    if !options.lists.is_empty() {
+        line(text, 2, "only lists", &escape(&options.lists.join(", ")));
+    }
+    if options.as_of.is_some() {
+        line(text, 2, "as of", &words::moment(options.as_of.as_ref()));
+    }
+    if options.max_hops > 0 {
+        line(text, 2, "at most", &format!("{} hops", options.max_hops));
+    }
+    if !options.snapshot_id.is_empty() {
+        line(text, 2, "past snapshot", "asked for; the moment of evaluation goes with it");
+    }
+    if is_decided(record) {
+        let is_covered = record.exposure_coverage() == v1::ExposureCoverage::Covered;
+        let covered = if is_covered { "transfers covered" } else { "transfers not covered" };
+        let hops = record.exposure_hops;
+        line(text, 2, "exposure", &format!("{covered}; looked for over {hops} hops"));
+    }
 }
 
 /// What a payment would change, and where its other records are.
@@ -231,15 +256,17 @@ pub fn verified(path: &Path, report: &Report) -> String {
     line(&mut text, 2, "checkpoints", &report.checkpoints.to_string());
     for (name, count) in [
         ("redacted", report.redacted),
-        ("removed leaves", report.bare),
-        ("removed blocks", report.dropped),
+        ("leaves removed", report.bare),
+        ("blocks removed", report.dropped),
     ] {
         if count > 0 {
             line(&mut text, 2, name, &count.to_string());
         }
     }
     if let Some(torn) = &report.torn {
-        line(&mut text, 2, "unfinished", &escape(&format!("{torn:?}")));
+        let at = torn.path.display();
+        let what = format!("{} bytes from {} on in {at}: {}", torn.bytes, torn.byte, torn.what);
+        line(&mut text, 2, "unfinished", &escape(&what));
     }
     for finding in &report.findings {
         line(&mut text, 2, "finding", &escape(&finding.to_string()));

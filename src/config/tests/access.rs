@@ -79,7 +79,7 @@ fn what_is_wrong_with_them_is_said() {
     check(
         &format!("[identities.a]\ntokens = \"{ONE}\""),
         &[
-            "F:1: identities.a: roles are missing: one or more of screen, ingest, admin (or permissions)",
+            "F:1: identities.a: roles are missing: one or more of screen, ingest, audit, admin (or permissions)",
         ],
     );
     check(

@@ -66,6 +66,7 @@ pub fn message(record: &Record, rows: &mut RowNames<'_>) -> v1::ScreeningRecord 
     let mut message = v1::ScreeningRecord {
         record_id: id.to_string(),
         evaluated_at: Some(convert::timestamp(record.evaluated_at())),
+        recorded_at: Some(convert::timestamp(record.time)),
         method: call.method.to_string(),
         identity: call.identity.to_string(),
         snapshot_id: call.snapshot.to_string(),
