@@ -63,6 +63,7 @@ mod settings;
 mod store;
 mod syncer;
 mod tree;
+mod uncovered;
 mod verify;
 mod writer;
 
@@ -72,7 +73,7 @@ pub use directory::{LogDirectory, logs};
 pub use entry::commitment;
 pub use error::{AuditError, Damage};
 pub use keys::LogKey;
-pub use leaf::{Event, Field, Item, Leaf, NewItem, NewLeaf};
+pub use leaf::{Event, Field, Item, KeptLeaves, Leaf, NewItem, NewLeaf};
 pub use log::{Log, Opened};
 pub use merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
 pub use note::{NoteError, VerifierKey};

@@ -33,7 +33,7 @@ mod tests;
 use super::packing::Form;
 
 pub(super) use copy::Copier;
-pub(super) use decode::{Block, FullLeaf, LeafView};
+pub(super) use decode::{Block, FullLeaf, LeafView, ValueView};
 pub(super) use encode::Encoder;
 pub(super) use value::ValueToWrite;
 

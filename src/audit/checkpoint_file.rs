@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::note::{is_signature, is_signature_start};
@@ -137,17 +138,44 @@ fn is_torn(rest: &str) -> bool {
     is_text && is_signature_start(last) && lines.all(is_signature)
 }
 
-/// Returns the blocks before `end` in whose middle a checkpoint ends: its root needs their leaf
-/// hashes.
-pub(super) fn divided_blocks(log: &Path, end: u64) -> Result<BTreeSet<u64>, AuditError> {
+/// Returns those of `blocks` in whose middle a checkpoint ends: its root needs their leaf hashes.
+/// Reads the checkpoints of these blocks, and a few on the way to them: sizes ascend.
+pub(super) fn divided_blocks(log: &Path, blocks: Range<u64>) -> Result<BTreeSet<u64>, AuditError> {
     let mut divided = BTreeSet::new();
-    for signed in Checkpoints::open(log)? {
+    let start = start_of(log, blocks.start * LEAVES_PER_BLOCK)?;
+    for signed in Checkpoints::open_at(log, start)? {
         let size = signed?.checkpoint.size;
-        if !size.is_multiple_of(LEAVES_PER_BLOCK) && block_of(size) < end {
-            divided.insert(block_of(size));
+        let block = block_of(size);
+        if block >= blocks.end {
+            break;
+        }
+        if !size.is_multiple_of(LEAVES_PER_BLOCK) && blocks.contains(&block) {
+            divided.insert(block);
         }
     }
     Ok(divided)
+}
+
+/// Returns where a checkpoint of at most `size` leaves begins, not far before the first one of more.
+fn start_of(log: &Path, size: u64) -> Result<u64, AuditError> {
+    let path = path(log);
+    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let (mut low, mut high) = (0, files::length(&path)?);
+    while high - low > TAIL {
+        let middle = low + (high - low) / 2;
+        let bytes = files::read_at(&file, middle, TAIL as usize).map_err(AuditError::io(&path))?;
+        // Where none begins or it cannot be read, reading goes on from before.
+        let start = first_start(&bytes).map(|start| middle + start);
+        let is_before = |start| match Checkpoints::open_at(log, start)?.read() {
+            Ok(Some(signed)) => Ok::<bool, AuditError>(signed.checkpoint.size <= size),
+            Ok(None) | Err(_) => Ok(false),
+        };
+        match start {
+            Some(start) if start < high && is_before(start)? => low = start,
+            Some(_) | None => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// Appends a checkpoint and syncs it.
@@ -216,5 +244,38 @@ mod tests {
             }
         }
         assert!(text.len() as u64 > 4 * TAIL);
+    }
+    /// Damage among later checkpoints shows that they are not read.
+    #[test]
+    fn divided_blocks_are_found_without_reading_what_follows() {
+        let (signer, _) = Signer::generate("a.example/1").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sizes: Vec<u64> = (1..600).map(|number| number * number / 20).collect();
+        let notes: Vec<String> = sizes
+            .iter()
+            .map(|size| Checkpoint { origin: "a.example/1".into(), size: *size, root: [9; 32] })
+            .map(|checkpoint| SignedCheckpoint::sign(checkpoint, &[&signer]).note + "\n")
+            .collect();
+        assert!(notes.concat().len() as u64 > 8 * TAIL);
+        for start in 0..72 {
+            for end in [start + 1, start + 4] {
+                let is_wanted = |size: u64| (start..end).contains(&block_of(size));
+                let expected: BTreeSet<u64> = sizes
+                    .iter()
+                    .filter(|size| **size % LEAVES_PER_BLOCK != 0 && is_wanted(**size))
+                    .map(|size| block_of(*size))
+                    .collect();
+                let mut text = notes.concat();
+                std::fs::write(path(folder.path()), &text).unwrap();
+                assert_eq!(divided_blocks(folder.path(), start..end).unwrap(), expected);
+                // The first one beyond is read, the next one is not.
+                let read = sizes.iter().take_while(|size| block_of(**size) < end).count() + 1;
+                text.truncate(notes.iter().take(read).map(String::len).sum());
+                text += "no checkpoint\n\n\n";
+                std::fs::write(path(folder.path()), &text).unwrap();
+                let found = divided_blocks(folder.path(), start..end);
+                assert!(read > sizes.len() || found.unwrap() == expected, "{start}..{end}");
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Names of the log's files, and the ways to write them that survive a crash.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::AuditError;
@@ -43,9 +43,17 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 /// content stands there.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
     let new = beside(path);
-    let mut file = File::create(&new).map_err(AuditError::io(&new))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(AuditError::io(&new))?;
+    write_synced(&new, bytes)?;
     rename(&new, path)
+}
+
+/// Writes a file and syncs it.
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+    let written = create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(AuditError::io(path))
 }
 
 /// Renames a file that is synced, durably.
@@ -71,12 +79,14 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), AuditError> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(AuditError::io(path))
 }
 
-/// Creates a file that only its owner may read.
-pub(super) fn create_secret(path: &Path, text: &str) -> Result<(), AuditError> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    let mut file = file.map_err(AuditError::io(path))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(AuditError::io(path))
+/// Creates a file, or empties it. Only its owner may read it.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// Creates a directory that only its owner may enter.
+pub(super) fn create_directory(path: &Path) -> Result<(), AuditError> {
+    DirBuilder::new().mode(0o700).create(path).map_err(AuditError::io(path))
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, AuditError> {

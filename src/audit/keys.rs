@@ -24,7 +24,7 @@ pub struct LogKey {
 /// Makes the first key of a log.
 pub(super) fn create(log: &Path, origin: &str) -> Result<(), AuditError> {
     let (signer, text) = Signer::generate(origin).ok_or(AuditError::Random)?;
-    files::create_secret(&log.join("key"), &text)?;
+    files::write_synced(&log.join("key"), text.as_bytes())?;
     write(log, &[LogKey { from: 0, key: signer.verifier().clone() }])
 }
 

@@ -1,7 +1,9 @@
 //! What one leaf holds: the answers of one call, or an event in the life of the log.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::AuditError;
 use super::merkle::Hash;
@@ -98,14 +100,44 @@ pub enum Event {
     /// The address and the reference of a record, of this log or an earlier one, are about to be
     /// deleted.
     Redacted { record: String },
-    /// Leaves `first` to before `end` are about to be deleted, but for those kept: of this log, or of
-    /// the earlier one with this origin.
+    /// Leaves `first` to before `end`, those of one segment, are about to be deleted, but for those
+    /// kept: of this log, or of the earlier one with this origin.
     Removed {
         first: u64,
         end: u64,
+        /// Leaves that are deleted now; with those kept, all that were there.
+        removed: u64,
+        kept: KeptLeaves,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<String>,
     },
+}
+
+/// Which leaves a removal keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptLeaves {
+    pub count: u64,
+    /// SHA-256 over their indices, ascending, 8 bytes each, big-endian; in hex.
+    pub sha256: String,
+}
+
+/// Counts and hashes the indices of leaves, which must ascend.
+#[derive(Clone, Default)]
+pub(super) struct LeafHasher {
+    count: u64,
+    sha256: Sha256,
+}
+
+impl LeafHasher {
+    pub(super) fn add(&mut self, index: u64) {
+        self.count += 1;
+        self.sha256.update(index.to_be_bytes());
+    }
+
+    pub(super) fn finish(self) -> KeptLeaves {
+        KeptLeaves { count: self.count, sha256: HEXLOWER.encode(&self.sha256.finalize()) }
+    }
 }
 
 impl Event {
@@ -126,10 +158,17 @@ mod tests {
 
     #[test]
     fn events_have_a_stable_form() {
-        let event = Event::Removed { first: 0, end: 65_536, log: None };
-        let text = br#"{"audit_event":"removed","first":0,"end":65536}"#;
-        assert_eq!(event.to_context(), text);
-        assert_eq!(Event::parse(text), Some(event));
+        let mut kept = LeafHasher::default();
+        [0, 258].into_iter().for_each(|index| kept.add(index));
+        let event =
+            Event::Removed { first: 0, end: 65_536, removed: 9, kept: kept.finish(), log: None };
+        let hash = Sha256::digest(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x02");
+        let text = format!(
+            r#"{{"audit_event":"removed","first":0,"end":65536,"removed":9,"kept":{{"count":2,"sha256":"{}"}}}}"#,
+            HEXLOWER.encode(&hash)
+        );
+        assert_eq!(event.to_context(), text.as_bytes());
+        assert_eq!(Event::parse(text.as_bytes()), Some(event));
         assert_eq!(Event::parse(br#"{"event":"restart"}"#), None);
         assert_eq!(Event::parse(b"\xff"), None);
     }

@@ -4,8 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::store::Store;
 use super::{
     AuditError, ITEMS_PER_LEAF, Reader, RecordId, SignedCheckpoint, checkpoint_file, files, keys,
-    origin, sealer, syncer,
+    origin, sealer, syncer, uncovered,
 };
 
 /// Attempts to lock a directory, and the pause between them. A lock may briefly outlive its holder
@@ -48,6 +48,8 @@ pub struct Log {
     appender: Arc<Appender>,
     reader: Reader,
     earlier: EarlierLogs,
+    /// Held while a segment is removed, so that the leaves that stay are those of its event.
+    pub(super) removing: Mutex<()>,
     /// That which syncs, and that which seals.
     threads: Option<[JoinHandle<()>; 2]>,
     /// Locked as long as the log is open.
@@ -80,12 +82,15 @@ impl Log {
         };
         let path = files::log_directory(directory, number);
         let Recovered { store, encoder, cut } = recover::open(&path, Access::Append)?;
+        uncovered::check(&store)?;
         let signer = keys::read_signer(&path, &store.keys.lock().recover())?;
         let appender = Arc::new(Appender::new(store, encoder, signer, settings)?);
         let threads = [syncer::start(&appender), sealer::start(&appender)];
         let reader = Reader::new(Arc::clone(appender.store()));
         let earlier = EarlierLogs::new(directory.to_owned(), number);
-        let log = Self { appender, reader, earlier, threads: Some(threads), _lock: lock };
+        let threads = Some(threads);
+        let removing = Mutex::default();
+        let log = Self { appender, reader, earlier, removing, threads, _lock: lock };
         let previous = number.checked_sub(1).filter(|number| *number > 0);
         let previous = previous.map(|number| files::log_directory(directory, number));
         if log.appended() == 0 {
@@ -248,7 +253,7 @@ fn start(directory: &Path, number: u64, name: &str) -> Result<u64, AuditError> {
         fs::remove_dir_all(&new).map_err(AuditError::io(&new))?;
     }
     for folder in [new.clone(), new.join("segments"), new.join("filters")] {
-        fs::create_dir(&folder).map_err(AuditError::io(&folder))?;
+        files::create_directory(&folder)?;
     }
     origin::create(&new, &origin)?;
     keys::create(&new, &origin)?;

@@ -44,7 +44,7 @@ pub(super) fn create(log: &Path, origin: &str) -> Result<(), AuditError> {
     let path = log.join("origin");
     let new = files::beside(&path);
     let io = AuditError::io(&new);
-    let mut file = File::create(&new).map_err(&io)?;
+    let mut file = files::create(&new).map_err(&io)?;
     let place = place_of(&file).map_err(&io)?;
     let text = format!("{FIRST_LINE}\n{origin}\n{place}\n");
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(&io)?;

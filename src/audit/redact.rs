@@ -44,16 +44,18 @@ impl Log {
             delete_values(appender, id)?;
         } else {
             let places = replace::places(&store, segment)?;
-            let prepared = replace::prepare(&store, segment, places, hide(id))?;
-            self.commit(&store, &prepared)?;
+            let mut prepared = replace::prepare(&store, segment, places, hide(id))?;
+            self.commit(&store, &mut prepared)?;
         }
         let is_full = (segment + 1) * super::LEAVES_PER_SEGMENT <= store.written();
         if is_full { appender.make_filter(&store, segment) } else { Ok(()) }
     }
 
-    /// Makes a prepared segment the present one, if it is not the one that is written to.
-    pub(super) fn commit(&self, store: &Store, prepared: &Prepared) -> Result<(), AuditError> {
-        replace::commit(store, prepared, || Ok(())).inspect_err(|error| {
+    /// Makes a prepared segment the present one, if it is not the one that is written to. An error
+    /// ends recording only if it leaves the files between the two.
+    pub(super) fn commit(&self, store: &Store, prepared: &mut Prepared) -> Result<(), AuditError> {
+        let announced = replace::announce(store, prepared)?;
+        announced.commit(store, || Ok(())).inspect_err(|error| {
             if self.is_present(store) {
                 self.appender().fail(error, true);
             } else {
@@ -94,7 +96,8 @@ fn delete_values(appender: &Appender, id: RecordId) -> Result<(), AuditError> {
     let (known, may_grow) = places()?;
     let mut prepared = replace::prepare(store, segment, known, hide(id))?;
     if !may_grow {
-        return replace::commit(store, &prepared, || Ok(()))
+        return replace::announce(store, &mut prepared)?
+            .commit(store, || Ok(()))
             .inspect_err(|error| appender.fail(error, true));
     }
     for _ in 0..CATCH_UPS {
@@ -102,15 +105,16 @@ fn delete_values(appender: &Appender, id: RecordId) -> Result<(), AuditError> {
     }
     let mut writer = appender.writer.lock().recover();
     replace::catch_up(store, &mut prepared, &replace::places(store, segment)?)?;
-    replace::commit(store, &prepared, || {
+    let announced = replace::announce(store, &mut prepared)?;
+    let swap = || {
         if is_written_to(&writer) {
             // The old file has no name any more; writing to it would lose leaves.
             writer.segment = None;
             writer.segment = Some(reopen(store, store.written())?);
         }
         Ok(())
-    })
-    .inspect_err(|error| appender.fail(error, true))
+    };
+    announced.commit(store, swap).inspect_err(|error| appender.fail(error, true))
 }
 
 /// Writes a block again, the values of one record as commitments.

@@ -48,14 +48,43 @@ pub(super) enum Change {
 pub(super) struct Prepared {
     segment: u64,
     /// `None` if no block of the segment is left.
-    file: Option<File>,
+    file: Option<NewFile>,
     /// Of every block of the segment that is written.
     places: Vec<BlockPlace>,
     /// The end of the present segment as far as the new one has it.
     copied: u64,
 }
 
-fn journal(log: &Path) -> PathBuf {
+/// The new segment. Removed when dropped, unless it counts: on a full disk it would take room.
+struct NewFile {
+    path: PathBuf,
+    file: File,
+    counts: bool,
+}
+
+impl NewFile {
+    fn create(path: &Path) -> Result<Self, AuditError> {
+        let file = files::create(path).map_err(AuditError::io(path))?;
+        Ok(Self { path: path.to_owned(), file, counts: false })
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.counts {
+            // If this fails, the next replacement or the next start removes it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A replacement whose journal is written: it is finished now, or by the next start.
+pub(super) struct Announced<'p> {
+    prepared: &'p Prepared,
+    rows: Vec<Row>,
+}
+
+pub(super) fn journal(log: &Path) -> PathBuf {
     log.join("replacement")
 }
 
@@ -81,7 +110,8 @@ pub(super) fn prepare(
     let new = files::beside(&files::segment(&store.directory, segment));
     let io = AuditError::io(&new);
     let copied = places.last().map_or(HEAD as u64, BlockPlace::end);
-    let mut out = BufWriter::new(File::create(&new).map_err(&io)?);
+    let file = NewFile::create(&new)?;
+    let mut out = BufWriter::new(&file.file);
     out.write_all(&head::encode(Kind::Segment, segment, store.id)).map_err(&io)?;
     let mut offset = HEAD as u64;
     for (place, number) in places.iter_mut().zip(segment * BLOCKS_PER_SEGMENT..) {
@@ -101,13 +131,11 @@ pub(super) fn prepare(
         place.offset = offset;
         offset = place.end();
     }
-    let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-    file.sync_all().map_err(&io)?;
+    out.flush().map_err(&io)?;
+    drop(out);
+    file.file.sync_all().map_err(&io)?;
     step();
     let has_file = places.iter().any(|place| !place.is_dropped());
-    if !has_file {
-        files::remove(&new)?;
-    }
     Ok(Prepared { segment, places, file: has_file.then_some(file), copied })
 }
 
@@ -136,7 +164,7 @@ pub(super) fn catch_up(
         seal(&mut bytes[at..at + frame], FramePlace { offset, ..place });
         at += frame;
     }
-    if let Some(file) = &prepared.file {
+    if let Some(NewFile { file, .. }) = &prepared.file {
         let written = file.write_all_at(&bytes, new_end).and_then(|()| file.sync_data());
         written.map_err(AuditError::io(&files::beside(&path)))?;
     }
@@ -178,13 +206,11 @@ fn check(
     Ok(summary)
 }
 
-/// Makes a prepared segment the present one. `swap` runs while nothing reads the log.
-pub(super) fn commit(
+/// Writes the journal, from which on the new segment counts. Changes nothing if it fails.
+pub(super) fn announce<'p>(
     store: &Store,
-    prepared: &Prepared,
-    swap: impl FnOnce() -> Result<(), AuditError>,
-) -> Result<(), AuditError> {
-    let log = &store.directory;
+    prepared: &'p mut Prepared,
+) -> Result<Announced<'p>, AuditError> {
     let first = prepared.segment * BLOCKS_PER_SEGMENT;
     let sealed = store.places.lock().recover().sealed.saturating_sub(first) as usize;
     let rows: Result<Vec<Row>, AuditError> = prepared
@@ -199,19 +225,46 @@ pub(super) fn commit(
     bytes.push(prepared.file.is_some().into());
     bytes.extend(encode_rows(first, &rows));
     bytes.extend(XxHash3_64::oneshot(&bytes).to_be_bytes());
-    files::replace(&journal(log), &bytes)?;
-    step();
-    let _exclusive = store.replacing.write().recover();
-    apply(log, &store.index, prepared.segment, prepared.file.is_some(), &rows)?;
-    let mut places = store.places.lock().recover();
-    let open_from = (first + sealed as u64 - places.sealed) as usize;
-    for (place, known) in
-        prepared.places[rows.len()..].iter().zip(places.open.range_mut(open_from..))
-    {
-        *known = *place;
+    let path = journal(&store.directory);
+    let new = files::beside(&path);
+    let written = files::write_synced(&new, &bytes)
+        .and_then(|()| fs::rename(&new, &path).map_err(AuditError::io(&path)));
+    if let Err(error) = written {
+        // It may be there in part, and takes room.
+        let _ = fs::remove_file(&new);
+        return Err(error);
     }
-    drop(places);
-    swap()
+    if let Some(file) = &mut prepared.file {
+        file.counts = true;
+    }
+    Ok(Announced { prepared, rows })
+}
+
+impl Announced<'_> {
+    /// Makes the new segment the present one. `swap` runs while nothing reads the log. After an
+    /// error the files are between the two: they must be opened anew.
+    pub(super) fn commit(
+        self,
+        store: &Store,
+        swap: impl FnOnce() -> Result<(), AuditError>,
+    ) -> Result<(), AuditError> {
+        let Self { prepared, rows } = self;
+        let log = &store.directory;
+        files::sync_directory(log)?;
+        step();
+        let _exclusive = store.replacing.write().recover();
+        apply(log, &store.index, prepared.segment, prepared.file.is_some(), &rows)?;
+        let mut places = store.places.lock().recover();
+        let first = prepared.segment * BLOCKS_PER_SEGMENT;
+        let open_from = (first + rows.len() as u64).saturating_sub(places.sealed) as usize;
+        for (place, known) in
+            prepared.places[rows.len()..].iter().zip(places.open.range_mut(open_from..))
+        {
+            *known = *place;
+        }
+        drop(places);
+        swap()
+    }
 }
 
 /// Steps 3 and 4, which may be done again.

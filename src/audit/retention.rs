@@ -5,6 +5,9 @@
 //! within a block: without them its root could not be computed. Of other blocks the row of the
 //! index alone stays. Events of the log, and all leaves without items, are always kept: they are
 //! small, and account for what is missing.
+//!
+//! The event of a removal names how many leaves it removes, and which it keeps by their number and
+//! a hash. So `verify` finds that a kept one is missing, also after a later removal.
 
 use std::collections::BTreeSet;
 use std::ops::{AddAssign, Range};
@@ -15,7 +18,7 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::{Block, Copier, FullLeaf, LeafView};
-use super::leaf::{Event, Leaf};
+use super::leaf::{Event, Leaf, LeafHasher};
 use super::replace::{self, Change};
 use super::store::Store;
 use super::{
@@ -126,32 +129,33 @@ impl Log {
     ) -> Result<(), AuditError> {
         let appender = self.appender();
         let tag = store.id.tag();
-        let keep = |leaf: &Leaf| is_kept(tag, leaf);
         let first = segment * LEAVES_PER_SEGMENT;
         let end = (first + LEAVES_PER_SEGMENT).min(store.written());
-        if !has_to_remove(store, block_of(first)..end.div_ceil(LEAVES_PER_BLOCK), &keep)? {
+        let blocks = block_of(first)..end.div_ceil(LEAVES_PER_BLOCK);
+        let _one_at_a_time = self.removing.lock().recover();
+        let (kept, to_remove) = leaves_to_keep(store, blocks.clone(), |leaf| is_kept(tag, leaf))?;
+        if to_remove == 0 {
             return Ok(());
         }
+        let mut hasher = LeafHasher::default();
+        kept.iter().for_each(|index| hasher.add(*index));
         let log = (!self.is_present(store)).then(|| store.origin.clone());
-        appender.append_event(&Event::Removed { first, end, log }, now)?;
+        let event = Event::Removed { first, end, removed: to_remove, kept: hasher.finish(), log };
+        appender.append_event(&event, now)?;
         appender.sync()?;
         let _alone = appender.sealing.lock().recover();
         appender.make_filters()?;
-        let mut needed = checkpoint_file::divided_blocks(&store.directory, block_of(end) + 1)?;
+        let mut needed = checkpoint_file::divided_blocks(&store.directory, blocks.clone())?;
         // Without a row of the index their hashes stand here alone.
-        needed.extend(store.places.lock().recover().sealed..end.div_ceil(LEAVES_PER_BLOCK));
+        needed.extend(store.places.lock().recover().sealed..blocks.end);
         let path = files::segment(&store.directory, segment);
         let before = files::length(&path)?;
-        let mut rewriter = Rewriter { keep: &keep, needed: &needed, failed: None, removed };
+        let mut rewriter = Rewriter { kept: &kept, needed: &needed, removed };
         let places = replace::places(store, segment)?;
-        let prepared = replace::prepare(store, segment, places, |number, block, out| {
+        let mut prepared = replace::prepare(store, segment, places, |number, block, out| {
             rewriter.block(number, block, out)
         })?;
-        if let Some(error) = rewriter.failed {
-            files::remove(&files::beside(&path))?;
-            return Err(error);
-        }
-        self.commit(store, &prepared)?;
+        self.commit(store, &mut prepared)?;
         removed.segments += 1;
         removed.bytes += before.saturating_sub(files::length(&path)?);
         let is_full = first + LEAVES_PER_SEGMENT == end;
@@ -159,12 +163,14 @@ impl Log {
     }
 }
 
-/// Returns whether some blocks have a leaf that is not kept.
-fn has_to_remove(
+/// Returns the leaves of some blocks that are kept, ascending, and the number of the others.
+fn leaves_to_keep(
     store: &Store,
     blocks: Range<u64>,
-    keep: &dyn Fn(&Leaf) -> bool,
-) -> Result<bool, AuditError> {
+    keep: impl Fn(&Leaf) -> bool,
+) -> Result<(Vec<u64>, u64), AuditError> {
+    let mut kept = Vec::new();
+    let mut to_remove = 0;
     for number in blocks {
         let bytes = match store.block(number) {
             Err(AuditError::Removed { .. }) => continue,
@@ -173,34 +179,27 @@ fn has_to_remove(
         let block = bytes.decode()?;
         for (leaf, index) in block.leaves().iter().zip(number << BLOCK_BITS..) {
             let LeafView::Full(full) = leaf else { continue };
-            if !is_kept(&block, full, index, keep)? {
-                return Ok(true);
+            if must_keep(&block, full, index, &keep) {
+                kept.push(index);
+            } else {
+                to_remove += 1;
             }
         }
     }
-    Ok(false)
+    Ok((kept, to_remove))
 }
 
-fn is_kept(
-    block: &Block<'_>,
-    leaf: &FullLeaf,
-    index: u64,
-    keep: &dyn Fn(&Leaf) -> bool,
-) -> Result<bool, AuditError> {
-    if block.items(leaf).is_empty() {
-        return Ok(true);
-    }
+fn must_keep(block: &Block<'_>, leaf: &FullLeaf, index: u64, keep: impl Fn(&Leaf) -> bool) -> bool {
     // A value that cannot be unpacked is damage, and damage is not thrown away.
-    let leaf = block.to_leaf(leaf, index);
-    Ok(leaf.is_none_or(|leaf| keep(&leaf)))
+    block.items(leaf).is_empty() || block.to_leaf(leaf, index).is_none_or(|leaf| keep(&leaf))
 }
 
 struct Rewriter<'a> {
-    keep: &'a dyn Fn(&Leaf) -> bool,
+    /// The leaves that are kept, ascending.
+    kept: &'a [u64],
     /// Blocks that are never dropped: those in whose middle a checkpoint ends, and those without a
     /// row of the index.
     needed: &'a BTreeSet<u64>,
-    failed: Option<AuditError>,
     removed: &'a mut Removed,
 }
 
@@ -210,20 +209,16 @@ impl Rewriter<'_> {
         let mut copier = Copier::new(block);
         let mut scratch = Vec::new();
         for (leaf, index) in block.leaves().iter().zip(number << BLOCK_BITS..) {
-            let LeafView::Full(full) = leaf else {
-                copier.leaf(out, leaf, |_, value| value);
-                continue;
-            };
-            match is_kept(block, full, index, self.keep) {
-                Ok(true) => {
-                    copier.leaf(out, leaf, |_, value| value);
-                    kept += 1;
-                }
-                Ok(false) => {
+            match leaf {
+                LeafView::Full(_) if self.kept.binary_search(&index).is_err() => {
                     copier.bare(out, &block.hash(leaf, &mut scratch));
                     self.removed.leaves += 1;
                 }
-                Err(error) => self.failed = Some(error),
+                LeafView::Full(_) => {
+                    copier.leaf(out, leaf, |_, value| value);
+                    kept += 1;
+                }
+                LeafView::Bare(hash) => copier.bare(out, hash),
             }
         }
         self.removed.kept += kept;

@@ -24,7 +24,7 @@ impl Log {
         let (next, text) = Signer::generate(&store.origin).ok_or(AuditError::Random)?;
         let verifier = next.verifier().clone();
         let path = store.directory.join("key");
-        files::create_secret(&files::beside(&path), &text)?;
+        files::write_synced(&files::beside(&path), text.as_bytes())?;
         files::sync_parent(&path)?;
         appender.append_event(&Event::KeyRotated { key: verifier.to_string() }, now)?;
         appender.sync()?;

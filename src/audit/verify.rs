@@ -1,6 +1,10 @@
 //! Verifies a log: reads every byte, computes every hash anew, and says where something differs
 //! from the index, from a checkpoint, or from what the log says of itself. Needs one block of
-//! memory, and some for each redaction. May run while the log is appended to.
+//! memory, and some for each redaction.
+//!
+//! May run while the log is appended to. If a segment is replaced meanwhile (redaction, retention),
+//! findings are those of a second pass. If one is replaced again during that, or if a crash cut a
+//! replacement off, they may be false: stop the server, or verify a copy of a log that was closed.
 
 mod accounts;
 mod checkpoints;
@@ -8,6 +12,7 @@ mod succession;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::block::Block;
 use super::files;
@@ -17,9 +22,10 @@ use super::frontier::Frontier;
 use super::head::{self, HEAD, Kind, LogId};
 use super::index::{BlockPlace, Index, Row};
 use super::merkle::{Hash, root_of};
+use super::uncovered::Uncovered;
 use super::{
-    AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, Cut, Damage, LEAVES_PER_BLOCK, SEGMENT_BITS, keys,
-    origin, recover,
+    AuditError, BLOCK_BITS, BLOCKS_PER_SEGMENT, Cut, Damage, LEAVES_PER_BLOCK, SEGMENT_BITS,
+    checkpoint_file, keys, origin, recover, replace,
 };
 use accounts::Accounts;
 use checkpoints::Signed;
@@ -28,6 +34,9 @@ pub use succession::verify_succession;
 
 /// Findings that are listed; more are counted only.
 const MAX_LISTED: usize = 100;
+
+/// Longer than a segment takes from the journal to the last row of the index.
+const REPLACING: Duration = Duration::from_secs(1);
 
 /// The outcome of a verification, and what was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +48,8 @@ pub struct Report {
     /// Bytes of the segment files.
     pub bytes: u64,
     pub checkpoints: u64,
+    /// Leaves behind the last checkpoint: their checksums alone protect them.
+    pub uncovered: u64,
     /// Items whose values were redacted.
     pub redacted: u64,
     /// Leaves of which retention left the hash only.
@@ -84,6 +95,42 @@ pub fn verify(
     outside: Option<&str>,
     fingerprints: fn(&str, &mut Vec<u64>),
 ) -> Result<Report, AuditError> {
+    let before = Replacements::of(log);
+    let report = verify_once(log, outside, fingerprints);
+    let is_sound = report.as_ref().is_ok_and(Report::is_sound);
+    let after = Replacements::of(log);
+    let is_running = after.as_ref().is_some_and(|after| after.is_running);
+    if is_sound || (before == after && !is_running) {
+        return report;
+    }
+    if is_running {
+        std::thread::sleep(REPLACING);
+    }
+    verify_once(log, outside, fingerprints)
+}
+
+/// What changes on disk when a segment is replaced.
+#[derive(PartialEq, Eq)]
+struct Replacements {
+    /// Each gives a file of this directory its name, or removes one. So does a new segment.
+    segments: SystemTime,
+    is_running: bool,
+}
+
+impl Replacements {
+    /// `None` if it cannot be told.
+    fn of(log: &Path) -> Option<Self> {
+        let segments =
+            fs::metadata(log.join("segments")).and_then(|found| found.modified()).ok()?;
+        Some(Self { segments, is_running: fs::exists(replace::journal(log)).ok()? })
+    }
+}
+
+fn verify_once(
+    log: &Path,
+    outside: Option<&str>,
+    fingerprints: fn(&str, &mut Vec<u64>),
+) -> Result<Report, AuditError> {
     let origin = origin::read(log)?.origin;
     let id = LogId::of(&origin);
     let keys = keys::read(log)?;
@@ -101,6 +148,7 @@ pub fn verify(
         fingerprints,
         filter: None,
         frontier: Frontier::default(),
+        uncovered: Uncovered::default(),
         segment: None,
         scratch: Vec::new(),
     };
@@ -108,7 +156,12 @@ pub fn verify(
         pass.sealed_block(block, index.row(block))?;
     }
     pass.open_blocks(rows)?;
-    let Pass { mut report, signed, mut accounts, frontier, .. } = pass;
+    let Pass { mut report, signed, mut accounts, frontier, uncovered, .. } = pass;
+    report.uncovered = uncovered.count;
+    if let Some(what) = uncovered.fault(signed.last_size()) {
+        let leaf = Some(signed.last_size());
+        report.add(Damage { path: checkpoint_file::path(log), byte: 0, leaf, what });
+    }
     succession::take_in_later(log, &mut accounts)?;
     report.size = frontier.size();
     signed.end(&frontier, &mut report)?;
@@ -126,6 +179,7 @@ struct Pass<'a> {
     /// Of the open segment; `None` also once it was found to miss an address.
     filter: Option<LoadedFilter>,
     frontier: Frontier,
+    uncovered: Uncovered,
     segment: Option<Segment>,
     scratch: Vec<u8>,
 }
@@ -150,8 +204,12 @@ impl Pass<'_> {
                 None
             }
         };
-        if row.is_some_and(|row| row.place.is_dropped()) || !self.enter(block >> SEGMENT_BITS)? {
-            self.report.dropped += u64::from(row.is_some_and(|row| row.place.is_dropped()));
+        let is_dropped = row.is_some_and(|row| row.place.is_dropped());
+        if is_dropped || !self.enter(block >> SEGMENT_BITS)? {
+            self.report.dropped += u64::from(is_dropped);
+            if !is_dropped {
+                self.accounts.unreadable(block << BLOCK_BITS);
+            }
             self.accounts.missing(block << BLOCK_BITS, LEAVES_PER_BLOCK);
             return self.skip(block, row.map(|row| row.hash));
         }
@@ -174,20 +232,20 @@ impl Pass<'_> {
             let leaf = (block << BLOCK_BITS) + decoded.len() as u64;
             let byte = offset + broken.byte as u64;
             self.report.add(damage(&path, byte, leaf, broken.what.to_owned()));
-            return self.skip(block, row.map(|row| row.hash));
+            return self.skip_damaged(block, row.map(|row| row.hash));
         }
         if (decoded.len() as u64) < LEAVES_PER_BLOCK {
             let what = format!("the block has {} leaves", decoded.len());
             self.report.add(damage(&path, offset, block << BLOCK_BITS, what));
-            return self.skip(block, row.map(|row| row.hash));
+            return self.skip_damaged(block, row.map(|row| row.hash));
         }
-        let hashes = self.hashes(&decoded);
+        let hashes = self.hashes(block, &decoded);
         let hash = root_of(&hashes);
         if let Some(row) = row {
             let found = Row { place: decoded.summary(row.place.offset), hash };
             if let Some(what) = differing(&row, &found) {
                 self.report.add(damage(&path, offset, block << BLOCK_BITS, what.to_owned()));
-                return self.skip(block, Some(row.hash));
+                return self.skip_damaged(block, Some(row.hash));
             }
         } else if let Some(segment) = &mut self.segment {
             segment.position = offset + decoded.length() as u64;
@@ -195,6 +253,11 @@ impl Pass<'_> {
         self.take_in(block, &decoded);
         self.push(&hashes)?;
         self.leave(block)
+    }
+
+    fn skip_damaged(&mut self, block: u64, hash: Option<Hash>) -> Result<(), AuditError> {
+        self.accounts.unreadable(block << BLOCK_BITS);
+        self.skip(block, hash)
     }
 
     /// Adds a block whose leaves cannot be read, by the hash in the index.
@@ -207,7 +270,10 @@ impl Pass<'_> {
         self.signed.push(&mut self.frontier, hashes, &mut self.report)
     }
 
-    fn hashes(&mut self, block: &Block<'_>) -> Vec<Hash> {
+    fn hashes(&mut self, number: u64, block: &Block<'_>) -> Vec<Hash> {
+        let signed = self.signed.last_size();
+        let behind = (signed.saturating_sub(number << BLOCK_BITS) as usize).min(block.len());
+        block.leaves()[behind..].iter().for_each(|leaf| self.uncovered.add(leaf));
         block.leaves().iter().map(|leaf| block.hash(leaf, &mut self.scratch)).collect()
     }
 
@@ -294,7 +360,7 @@ impl Pass<'_> {
             let (decoded, broken) = Block::decode(&bytes, FramePlace { segment: number, offset });
             segment.position += decoded.length() as u64;
             let position = segment.position;
-            let hashes = self.hashes(&decoded);
+            let hashes = self.hashes(block, &decoded);
             self.take_in(block, &decoded);
             self.push(&hashes)?;
             if let Some(broken) = broken {
@@ -303,6 +369,7 @@ impl Pass<'_> {
                 if frame::follows_damage(rest, FramePlace { segment: number, offset: byte }) {
                     let what = format!("{}; whole frames follow it", broken.what);
                     self.report.add(damage(&path, byte, self.frontier.size(), what));
+                    self.accounts.unreadable(block << BLOCK_BITS);
                 } else {
                     self.end(&path, byte, rest.len() as u64, broken.what);
                 }

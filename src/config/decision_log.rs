@@ -28,7 +28,7 @@ table! {
         /// The interval of syncs to disk.
         sync_interval: Duration = span().or("100ms");
         /// The shortest time between two signed checkpoints.
-        checkpoint_interval: Duration = span().or("10s");
+        checkpoint_interval: Duration = interval().or("10s");
         /// A file that every checkpoint is appended to, on a disk that others hold.
         checkpoint_file: Option<PathBuf> = path().example("/mnt/witness/checkpoints");
         /// A URL that every checkpoint is sent to by POST, as text.
@@ -93,6 +93,16 @@ fn span() -> Kind<Duration> {
     duration(|time| match time {
         time if time < Duration::from_millis(1) => Err("must be at least 1ms".to_owned()),
         time if time > Duration::from_secs(31 * 86_400) => Err("must be at most 31d".to_owned()),
+        time => Ok(time),
+    })
+}
+
+/// A time of at least a millisecond and at most half an hour: a checkpoint that is missing for longer
+/// was removed.
+fn interval() -> Kind<Duration> {
+    duration(|time| match time {
+        time if time < Duration::from_millis(1) => Err("must be at least 1ms".to_owned()),
+        time if time > Duration::from_secs(30 * 60) => Err("must be at most 30min".to_owned()),
         time => Ok(time),
     })
 }

@@ -29,6 +29,15 @@ pub(in crate::audit) struct Block<'a> {
     length: usize,
 }
 
+/// How much of a block was read before a frame.
+struct Extent {
+    leaves: usize,
+    items: usize,
+    contexts: usize,
+    answers: usize,
+    last_time: i64,
+}
+
 pub(in crate::audit) enum LeafView<'a> {
     Bare(&'a Hash),
     Full(FullLeaf),
@@ -133,7 +142,7 @@ impl<'a> Block<'a> {
         let mut rest = bytes;
         while !rest.is_empty() && block.len() < LEAVES_PER_BLOCK as usize {
             let place = FramePlace { offset: first.offset + block.length as u64, ..first };
-            let (leaves, items) = (block.leaves.len(), block.items.len());
+            let before = block.extent();
             let read = split_first(rest, place).and_then(|(payload, after)| {
                 block.payload(payload).ok_or("the leaves of the frame cannot be parsed")?;
                 Ok((payload.len(), after))
@@ -144,14 +153,32 @@ impl<'a> Block<'a> {
                     rest = after;
                 }
                 Err(what) => {
-                    block.leaves.truncate(leaves);
-                    block.items.truncate(items);
+                    block.cut(&before);
                     let byte = block.length;
                     return (block, Some(Broken { byte, what }));
                 }
             }
         }
         (block, None)
+    }
+
+    fn extent(&self) -> Extent {
+        Extent {
+            leaves: self.leaves.len(),
+            items: self.items.len(),
+            contexts: self.contexts.len(),
+            answers: self.answers.len(),
+            last_time: self.last_time,
+        }
+    }
+
+    /// Takes back what was read of a frame: those that follow are numbered without it.
+    fn cut(&mut self, before: &Extent) {
+        self.leaves.truncate(before.leaves);
+        self.items.truncate(before.items);
+        self.contexts.truncate(before.contexts);
+        self.answers.truncate(before.answers);
+        self.last_time = before.last_time;
     }
 
     pub(in crate::audit) fn len(&self) -> usize {

@@ -138,3 +138,40 @@ proptest! {
         }
     }
 }
+
+/// A frame with a right checksum whose leaves do not parse leaves no numbers behind.
+#[test]
+fn leaves_after_a_cut_frame_have_the_right_numbers() {
+    let given = |context: &[u8], answer: &[u8], time| {
+        let item = (1, answer.to_vec(), "0x1".to_owned(), None);
+        (time, context.to_vec(), vec![item], true)
+    };
+    let first = [given(b"first", b"a", 5)];
+    let whole = encode(&first, false);
+    let cut = encode(&[given(b"cut", b"b", 70)], false);
+    let mut broken = vec![0; FRAME_HEAD];
+    broken.extend_from_slice(&cut[FRAME_HEAD..]);
+    broken.push(17);
+    seal(&mut broken, FramePlace { offset: PLACE.offset + whole.len() as u64, ..PLACE });
+    let bytes = [whole.clone(), broken].concat();
+    let (block, found) = Block::decode(&bytes, PLACE);
+    assert_eq!(found.unwrap().byte, whole.len());
+    let mut encoder = Encoder::after(&block);
+    let item =
+        NewItem { answer: b"b", class: 1, address: "0x2", reference: None, fingerprints: &[] };
+    let time = Timestamp::from_microsecond(90).unwrap();
+    let mut frame = vec![0; FRAME_HEAD];
+    let leaf = NewLeaf { time, context: b"next", items: &[item] };
+    encoder.leaf(&mut frame, &leaf, &mut Salts::new().unwrap());
+    encoder.leaf(&mut frame, &leaf, &mut Salts::new().unwrap());
+    seal(&mut frame, FramePlace { offset: PLACE.offset + whole.len() as u64, ..PLACE });
+    let bytes = [whole, frame].concat();
+    let (block, broken) = Block::decode(&bytes, PLACE);
+    assert!(broken.is_none());
+    for leaf in &block.leaves()[1..] {
+        let LeafView::Full(full) = leaf else { panic!() };
+        assert_eq!((full.time, block.context(full)), (90, &b"next"[..]));
+        assert_eq!(block.answer(&block.items(full)[0]), (1, &b"b"[..]));
+    }
+    assert_eq!(block.len(), 3);
+}

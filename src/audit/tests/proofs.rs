@@ -181,7 +181,39 @@ fn clean_record_is_proved_with_all_its_texts() {
     eprintln!("2^30 leaves, all texts, two signatures: {bytes}; note {}, {one}", both.note.len());
 }
 
-/// An asker's own text, and that alone, may make a proof longer.
+/// The bound of docs/audit.md at 2^30 leaves: of all that may be in the references, and of 455 bytes.
+#[test]
+fn proof_with_all_references_has_at_most_the_bound() {
+    let fixture = Fixture::new();
+    let address = format!("bc1p{}", "q".repeat(58));
+    let hex = "a".repeat(64);
+    let request_id = "0d6dbd0e-6d3e-4f5b-9c0e-2a1d3f4b5c6d";
+    let all = format!(
+        r#"{{"request_id":"{request_id}","customer":"{hex}","tx":"0x{hex}","content":"{hex}"}}"#
+    );
+    assert_eq!(all.len(), 282);
+    for reference in [all, "x".repeat(455 - address.len())] {
+        let item = NewItem {
+            answer: CLEAR,
+            class: 1,
+            address: &address,
+            reference: Some(&reference),
+            fingerprints: &[],
+        };
+        let leaf = NewLeaf { time: time(1), context: CONTEXT, items: &[item; 16] };
+        let index = fixture.log().append(&leaf).unwrap();
+        let signed = fixture.log().sign_checkpoint().unwrap();
+        let id = fixture.log().record_id(index, 5);
+        let proof = fixture.log().reader().record_proof(id, signed.checkpoint.size).unwrap();
+        assert_eq!(proof.record_hashes.len(), 4);
+        // The number of leaves has up to nine digits more in the checkpoint.
+        let bytes = smallest_message(&proof, &signed.note, 30) + 9;
+        assert!(bytes <= MAX_MESSAGE, "{bytes}");
+        eprintln!("address and references of {}: {bytes}", address.len() + reference.len());
+    }
+}
+
+/// The bytes of the values, and they alone, may make a proof longer.
 #[test]
 fn long_address_adds_its_own_length_only() {
     let fixture = Fixture::new();

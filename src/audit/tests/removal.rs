@@ -1,6 +1,8 @@
 //! Redaction and retention: what is deleted is gone, and every hash and proof stays.
 
+use std::cell::{Cell, RefCell};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -269,6 +271,128 @@ fn leaves_that_are_missing_without_an_event_are_found() {
     let report = verify(&directory, None, fingerprints).unwrap();
     let said = |part: &str| report.findings.iter().any(|finding| finding.what.contains(part));
     assert!(said("256 leaves are missing, and no event says so"), "{:#?}", report.findings);
+}
+
+/// As on a full disk, where an error of the system comes before anything was changed.
+#[test]
+fn replacement_that_cannot_begin_stops_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.append_batch(5_000, 20_000);
+    fixture.append(300);
+    fixture.sign();
+    let directory = fixture.directory();
+    let last = fixture.log().appended() - 1;
+    let journal = directory.join("replacement.new");
+    let segment = |index| files::segment(&directory, segment_of(index));
+    let new = |index| files::beside(&segment(index));
+    // The journal; then the new segments.
+    for blocked in [vec![journal.clone()], vec![new(7), new(last)]] {
+        blocked.iter().for_each(|path| fs::create_dir(path).unwrap());
+        for index in [7, last] {
+            let refused = fixture.log().redact(record(fixture.log(), index, 0), time(9));
+            assert!(matches!(refused, Err(AuditError::Io { .. })), "{refused:?}");
+        }
+        let refused = fixture.log().remove_before(time(2_000_000), &|_, _| false, time(9));
+        assert!(matches!(refused, Err(AuditError::Io { .. })), "{refused:?}");
+        assert!(fixture.log().failure().is_none());
+        blocked.iter().for_each(|path| fs::remove_dir(path).unwrap());
+        // Nothing is left that takes room.
+        assert!(![&journal, &new(7), &new(last)].into_iter().any(|path| path.exists()));
+        fixture.append(3);
+        fixture.assert_sound();
+    }
+    for index in [7, last] {
+        let id = record(fixture.log(), index, 0);
+        fixture.log().redact(id, time(9)).unwrap();
+        check_redacted(&fixture, id);
+    }
+    fixture.reopen();
+    fixture.append(3);
+    fixture.assert_sound();
+}
+
+/// An error after the journal leaves the files between the old segment and the new one.
+#[test]
+fn replacement_that_cannot_end_stops_recording_until_the_next_start() {
+    let mut fixture = Fixture::new();
+    fixture.append(20);
+    let filter = files::filter(&fixture.directory(), 0);
+    fs::create_dir(&filter).unwrap();
+    let id = record(fixture.log(), 7, 0);
+    assert!(fixture.log().redact(id, time(9)).is_err());
+    assert!(fixture.log().failure().is_some() && fixture.log().retry().is_err());
+    fs::remove_dir(&filter).unwrap();
+    fixture.reopen();
+    check_redacted(&fixture, id);
+    fixture.append(3);
+    fixture.assert_sound();
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    let mut fixture = Fixture::new();
+    fixture.append_batch(5_000, 20_000);
+    fixture.append(300);
+    fixture.sign();
+    for index in [7, fixture.log().appended() - 1] {
+        fixture.log().redact(record(fixture.log(), index, 0), time(9)).unwrap();
+    }
+    fixture.log().remove_before(time(2_000_000), &is_blocked, time(9)).unwrap();
+    let directory = fixture.close();
+    let mut folders = vec![directory];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700, "{}", folder.display());
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(
+                    fs::metadata(&path).unwrap().mode() & 0o777,
+                    0o600,
+                    "{}",
+                    path.display()
+                );
+                files += 1;
+            }
+        }
+    }
+    assert!(files >= 8, "{files}");
+}
+
+thread_local! {
+    static VERIFIED: RefCell<Option<Fixture>> = const { RefCell::new(None) };
+    /// What is redacted as soon as an address is looked at.
+    static TO_REDACT: Cell<Option<RecordId>> = const { Cell::new(None) };
+}
+
+fn redacting_fingerprints(address: &str, out: &mut Vec<u64>) {
+    if let Some(id) = TO_REDACT.take() {
+        VERIFIED
+            .with_borrow(|fixture| fixture.as_ref().unwrap().log().redact(id, time(9)).unwrap());
+    }
+    fingerprints(address, out);
+}
+
+#[test]
+fn redaction_while_a_log_is_verified_is_no_finding() {
+    let fixture = Fixture::new();
+    fixture.append_batch(5_000, 40_000);
+    fixture.sign();
+    {
+        // The sealing thread may be about to make them.
+        let appender = fixture.log().appender();
+        let _sealing = appender.sealing.lock().unwrap();
+        appender.make_filters().unwrap();
+    }
+    let (directory, id) = (fixture.directory(), record(fixture.log(), 7, 3));
+    TO_REDACT.set(Some(id));
+    VERIFIED.set(Some(fixture));
+    let report = verify(&directory, None, redacting_fingerprints).unwrap();
+    assert!(VERIFIED.take().is_some() && TO_REDACT.take().is_none());
+    assert!(report.is_sound(), "{:#?}", report.findings);
+    assert_eq!(report.redacted, 1);
 }
 
 /// Not a test by itself: replaces a segment and is stopped at a step.

@@ -68,6 +68,11 @@ impl Signed {
         Ok(signed)
     }
 
+    /// The size of the last checkpoint of the log; 0 without one.
+    pub(super) fn last_size(&self) -> u64 {
+        self.last_size
+    }
+
     fn outside(&self, note: &str, report: &mut Report) -> Option<SignedCheckpoint> {
         let path = PathBuf::from(OUTSIDE);
         let mut refuse = |what: String| {

@@ -255,6 +255,7 @@ pub fn verified(path: &Path, report: &Report) -> String {
     line(&mut text, 2, "records", &report.items.to_string());
     line(&mut text, 2, "checkpoints", &report.checkpoints.to_string());
     for (name, count) in [
+        ("not signed yet", report.uncovered),
         ("redacted", report.redacted),
         ("leaves removed", report.bare),
         ("blocks removed", report.dropped),
