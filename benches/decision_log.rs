@@ -36,7 +36,7 @@ fn main() {
     let folder = arguments.iter().find(|it| it.parse::<usize>().is_err()).map(PathBuf::from);
     let folder = folder.map_or_else(tempfile::tempdir, tempfile::tempdir_in).expect("a folder");
     let interval = Durability::Interval(Duration::from_millis(100));
-    let mut random = fastrand::Rng::with_seed(0x6175_6469_74);
+    let mut random = fastrand::Rng::with_seed(0x6175_6469);
 
     let batches = folder.path().join("batches");
     let before = Memory::now();
