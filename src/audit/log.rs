@@ -96,6 +96,9 @@ impl Log {
         if log.appended() == 0 {
             // Also where a crash came between the start and the first leaf.
             log.append_started(previous.as_deref(), now)?;
+        } else {
+            // What a crash left unsigned: a server that crashes again and again leaves no more.
+            log.sign_checkpoint()?;
         }
         let previous = previous.filter(|_| current.is_none());
         let opened = Opened { directory: path, started: current.is_none(), previous, cut };
