@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::note::{is_signature, is_signature_start};
+use super::note::{DASH, is_signature, is_signature_start};
 use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of, files};
 
 /// The longest checkpoint, in bytes.
@@ -15,9 +15,6 @@ const MAX_NOTE: usize = 64 << 10;
 
 /// Bytes of the end of the file that are read for its last checkpoint, which has some 250.
 const TAIL: u64 = 8 << 10;
-
-/// What a line with a signature begins with.
-const SIGNATURE: &str = "\u{2014} ";
 
 /// The checkpoints of a log, oldest first. A last one that a crash cut off is left out.
 pub struct Checkpoints {
@@ -109,7 +106,7 @@ fn first_start(bytes: &[u8]) -> Option<u64> {
         if is_signed && line == b"\n" {
             return Some(at as u64);
         }
-        is_signed = line.starts_with(SIGNATURE.as_bytes());
+        is_signed = line.starts_with(DASH.as_bytes());
     }
     None
 }

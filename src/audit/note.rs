@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 const ED25519_TYPE: u8 = 1;
 
 /// The beginning of a signature line: an em dash and a space.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// The beginning of a private key, as Go's `golang.org/x/mod/sumdb/note` writes it.
 const PRIVATE: &str = "PRIVATE+KEY+";

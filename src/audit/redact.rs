@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::domain::lock::Recover;
 
-use super::appender::{Appender, Writer, reopen};
+use super::appender::{Writer, reopen};
 use super::block::{Block, Copier, LeafView, ValueToWrite};
 use super::entry::commit;
 use super::leaf::Event;
@@ -41,7 +41,7 @@ impl Log {
             appender.make_filters()?;
             // It may have become full since the filters were made.
             appender.forget_fingerprints(segment);
-            delete_values(appender, id)?;
+            self.delete_values(id)?;
         } else {
             let places = replace::places(&store, segment)?;
             let mut prepared = replace::prepare(&store, segment, places, hide(id))?;
@@ -64,6 +64,40 @@ impl Log {
         })
     }
 
+    /// Writes a segment of this log again without the values of a record.
+    fn delete_values(&self, id: RecordId) -> Result<(), AuditError> {
+        let appender = self.appender();
+        let (store, segment) = (appender.store(), segment_of(id.index));
+        let is_written_to = |writer: &Writer| {
+            writer.segment.as_ref().is_some_and(|current| current.number == segment)
+        };
+        // Between two writes, so that the places end with a frame of the file.
+        let places = || {
+            let writer = appender.writer.lock().recover();
+            replace::places(store, segment).map(|places| (places, is_written_to(&writer)))
+        };
+        let (known, may_grow) = places()?;
+        let mut prepared = replace::prepare(store, segment, known, hide(id))?;
+        if !may_grow {
+            return self.commit(store, &mut prepared);
+        }
+        for _ in 0..CATCH_UPS {
+            replace::catch_up(store, &mut prepared, &places()?.0)?;
+        }
+        let mut writer = appender.writer.lock().recover();
+        replace::catch_up(store, &mut prepared, &replace::places(store, segment)?)?;
+        let announced = replace::announce(store, &mut prepared)?;
+        let swap = || {
+            if is_written_to(&writer) {
+                // The old file has no name any more; writing to it would lose leaves.
+                writer.segment = None;
+                writer.segment = Some(reopen(store, store.written())?);
+            }
+            Ok(())
+        };
+        announced.commit(store, swap).inspect_err(|error| appender.fail(error, true))
+    }
+
     fn has_item(&self, store: &Arc<Store>, id: RecordId) -> Result<bool, AuditError> {
         if self.is_present(store) && id.index < self.appended() {
             self.write(id.index + 1)?;
@@ -82,39 +116,6 @@ fn hide(id: RecordId) -> impl FnMut(u64, &Block<'_>, &mut Vec<u8>) -> Change {
         rewrite(number, block, out, id);
         Change::Rewritten
     }
-}
-
-fn delete_values(appender: &Appender, id: RecordId) -> Result<(), AuditError> {
-    let (store, segment) = (appender.store(), segment_of(id.index));
-    let is_written_to =
-        |writer: &Writer| writer.segment.as_ref().is_some_and(|current| current.number == segment);
-    // Between two writes, so that the places end with a frame of the file.
-    let places = || {
-        let writer = appender.writer.lock().recover();
-        replace::places(store, segment).map(|places| (places, is_written_to(&writer)))
-    };
-    let (known, may_grow) = places()?;
-    let mut prepared = replace::prepare(store, segment, known, hide(id))?;
-    if !may_grow {
-        return replace::announce(store, &mut prepared)?
-            .commit(store, || Ok(()))
-            .inspect_err(|error| appender.fail(error, true));
-    }
-    for _ in 0..CATCH_UPS {
-        replace::catch_up(store, &mut prepared, &places()?.0)?;
-    }
-    let mut writer = appender.writer.lock().recover();
-    replace::catch_up(store, &mut prepared, &replace::places(store, segment)?)?;
-    let announced = replace::announce(store, &mut prepared)?;
-    let swap = || {
-        if is_written_to(&writer) {
-            // The old file has no name any more; writing to it would lose leaves.
-            writer.segment = None;
-            writer.segment = Some(reopen(store, store.written())?);
-        }
-        Ok(())
-    };
-    announced.commit(store, swap).inspect_err(|error| appender.fail(error, true))
 }
 
 /// Writes a block again, the values of one record as commitments.

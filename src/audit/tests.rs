@@ -6,6 +6,7 @@ mod earlier;
 mod full_disk;
 mod proofs;
 mod removal;
+mod rewriting;
 mod starting;
 mod support;
 mod tampering;

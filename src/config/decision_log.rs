@@ -90,18 +90,20 @@ pub enum OnLogFailure {
 
 /// A time of at least a millisecond and at most a month.
 fn span() -> Kind<Duration> {
-    duration(|time| match time {
+    duration(check_span)
+}
+
+fn check_span(time: Duration) -> Result<Duration, String> {
+    match time {
         time if time < Duration::from_millis(1) => Err("must be at least 1ms".to_owned()),
         time if time > Duration::from_secs(31 * 86_400) => Err("must be at most 31d".to_owned()),
         time => Ok(time),
-    })
+    }
 }
 
-/// A time of at least a millisecond and at most half an hour: a checkpoint that is missing for longer
-/// was removed.
+/// The same, and at most half an hour: a checkpoint that is missing for longer was removed.
 fn interval() -> Kind<Duration> {
-    duration(|time| match time {
-        time if time < Duration::from_millis(1) => Err("must be at least 1ms".to_owned()),
+    duration(|time| match check_span(time)? {
         time if time > Duration::from_secs(30 * 60) => Err("must be at most 30min".to_owned()),
         time => Ok(time),
     })

@@ -80,7 +80,7 @@ pub struct DecisionLog {
     known: Arc<KnownAnswers>,
     /// What keys and requests are hashed under.
     secret: OnceLock<ring::hmac::Key>,
-    /// Takes checkpoints; `None` where nobody is named.
+    /// Takes checkpoints; `None` without `checkpoint_file` and `checkpoint_url`.
     witness: Option<Arc<Witness>>,
 }
 
@@ -240,15 +240,15 @@ impl DecisionLog {
         let tried = match self.opened.get() {
             Some(log) if log.failure().is_none() => return,
             Some(log) => log.retry(),
-            // Being opened for the first time.
-            None if self.not_opened.try_lock().is_ok_and(|failed| failed.is_none()) => return,
-            None => {
+            // Held while it is opened for the first time, and empty before that.
+            None if self.not_opened.try_lock().is_ok_and(|failed| failed.is_some()) => {
                 // Calls are refused meanwhile, for the error before: opening takes a while.
                 let opened = self.open(now);
                 let mut not_opened = self.not_opened.lock().recover();
                 *not_opened = opened.as_ref().err().cloned();
                 opened.map(|log| drop(self.opened.set(log)))
             }
+            None => return,
         };
         if tried.is_ok() {
             tracing::info!("decision log written again");
@@ -306,7 +306,7 @@ impl DecisionLog {
         self.finished(pending, written)
     }
 
-    /// The records of a call from the first on, of which an answer rests again.
+    /// Returns the records of an earlier call, so that a repeat of its answer waits for them too.
     pub fn recorded(&self, first: RecordId, items: usize) -> Recorded {
         let leaves = first.index..first.index + items.div_ceil(ITEMS_PER_LEAF) as u64;
         Recorded { first, leaves, items }

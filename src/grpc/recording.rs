@@ -12,7 +12,6 @@ use crate::audit::RecordId;
 use crate::engine::Engine;
 use crate::engine::decision_log::{CallRecord, Recorded, RecordedItem};
 
-/// Who calls what.
 #[derive(Clone, Copy, Debug)]
 pub struct CallOrigin<'c> {
     pub method: &'c str,

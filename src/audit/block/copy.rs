@@ -1,7 +1,7 @@
 //! Writes the leaves of a block again.
 
 use super::super::merkle::Hash;
-use super::encode::{write_number, write_value};
+use super::encode::{write_number, write_time, write_value};
 use super::{BARE, Block, FullLeaf, LeafView, ValueToWrite};
 
 /// Writes leaves of one block in their order, some of them bare. Contexts and answers keep their
@@ -79,9 +79,7 @@ impl<'a> Copier<'a> {
             write_number(out, context.len() as u64);
             out.extend_from_slice(context);
         }
-        let delta = leaf.time.wrapping_sub(self.time);
-        write_number(out, (delta << 1 ^ delta >> 63) as u64);
-        self.time = leaf.time;
+        write_time(out, leaf.time, &mut self.time);
         for (at, item) in items.iter().enumerate() {
             if self.answers.write(out, item.answer_number()) {
                 let (class, answer) = self.block.answer(item);

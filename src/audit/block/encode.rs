@@ -101,9 +101,7 @@ impl Encoder {
                 out.extend_from_slice(context);
             }
         }
-        let delta = time.wrapping_sub(self.time);
-        write_number(out, (delta << 1 ^ delta >> 63) as u64);
-        self.time = time;
+        write_time(out, time, &mut self.time);
     }
 
     fn answer(&mut self, out: &mut Vec<u8>, class: u8, answer: &[u8]) {
@@ -240,6 +238,13 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &ValueToWrite<'_>) -> u8 {
             code
         }
     }
+}
+
+/// Appends a time as what it is more than the one before, which it then is.
+pub(super) fn write_time(out: &mut Vec<u8>, time: i64, last: &mut i64) {
+    let delta = time.wrapping_sub(*last);
+    write_number(out, (delta << 1 ^ delta >> 63) as u64);
+    *last = time;
 }
 
 pub(super) fn write_number(out: &mut Vec<u8>, mut number: u64) {

@@ -75,7 +75,7 @@ impl Accounts {
                 }
             }
             if items.is_empty() {
-                self.event(block.context(full));
+                self.event(block.context(full), false);
             }
         }
     }
@@ -84,35 +84,28 @@ impl Accounts {
     pub(super) fn take_in_events(&mut self, block: &Block<'_>) {
         for leaf in block.leaves() {
             let LeafView::Full(full) = leaf else { continue };
-            match Event::parse(block.context(full)).filter(|_| block.items(full).is_empty()) {
-                Some(Event::Redacted { record }) => {
-                    self.announced_records.insert(record);
-                }
-                Some(Event::Removed { first, end, removed, kept, log })
-                    if log.as_ref() == Some(&self.origin) =>
-                {
-                    self.removals.push(Removal { first, end, removed, kept });
-                }
-                Some(
-                    Event::Removed { .. } | Event::KeyRotated { .. } | Event::LogStarted { .. },
-                )
-                | None => {}
+            if block.items(full).is_empty() {
+                self.event(block.context(full), true);
             }
         }
     }
 
-    fn event(&mut self, context: &[u8]) {
+    /// Takes in an event of this log, or of a later one.
+    fn event(&mut self, context: &[u8], is_later: bool) {
         match Event::parse(context) {
             Some(Event::Redacted { record }) => {
                 self.announced_records.insert(record);
             }
-            Some(Event::Removed { first, end, removed, kept, log: None }) => {
+            Some(Event::Removed { first, end, removed, kept, log })
+                if log.as_ref() == is_later.then_some(&self.origin) =>
+            {
                 self.removals.push(Removal { first, end, removed, kept });
             }
-            Some(Event::KeyRotated { key }) => {
+            Some(Event::KeyRotated { key }) if !is_later => {
                 self.announced_keys.insert(key);
             }
-            Some(Event::LogStarted { .. } | Event::Removed { .. }) | None => {}
+            Some(Event::LogStarted { .. } | Event::Removed { .. } | Event::KeyRotated { .. })
+            | None => {}
         }
     }
 

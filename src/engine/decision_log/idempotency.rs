@@ -224,8 +224,8 @@ fn oldest(now: Timestamp, window: Duration) -> Timestamp {
     now.checked_sub(window).unwrap_or(Timestamp::MIN)
 }
 
-/// Reads the secret under which keys and requests are hashed, or makes it: whoever has a record cannot
-/// test a guess at what stands behind such a hash.
+/// Reads the secret under which keys and requests are hashed, or makes it. Without it a guess at what
+/// stands behind a recorded hash cannot be tested.
 pub(super) fn secret(directory: &Path) -> Result<hmac::Key, AuditError> {
     let path = directory.join("idempotency-secret");
     let failed = |source| AuditError::Io { path: path.clone(), source: Arc::new(source) };

@@ -96,8 +96,7 @@ pub struct References {
 }
 
 /// What queries skip whole blocks of the log by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordClass;
+pub enum RecordClass {}
 
 impl RecordClass {
     pub const INCOMPLETE: u8 = 1 << 3;
@@ -343,7 +342,7 @@ pub fn fingerprints(address: &str, found: &mut Vec<u64>) {
     }
 }
 
-/// Bytes of a hash, but for addresses that somebody chose.
+/// Bytes of a hash, unless the address was made up.
 fn fingerprint(key: &PackedKey) -> u64 {
     let last = key.0.last_chunk::<8>().expect("a key has 21 bytes");
     u64::from_le_bytes(*last)

@@ -142,16 +142,12 @@ impl DecisionLog {
     }
 }
 
-fn left_out(error: RecordError) -> String {
-    format!("left out, and others like it: {error}")
-}
-
 /// A query, prepared.
 struct RecordFilter<'q> {
     wanted: &'q RecordQuery,
     /// Those of the address. Segments without any of them are skipped.
     fingerprints: Vec<u64>,
-    /// What is asked for of a party.
+    /// Set where the query names a party.
     party: Option<PartyFilter>,
 }
 
@@ -177,7 +173,7 @@ impl<'q> RecordFilter<'q> {
         limit: usize,
         found: &mut RecordPage,
     ) -> Result<Option<QueryCursor>, RecordError> {
-        let mut foreign = None;
+        let mut has_foreign = false;
         let first = from.next.leaf;
         for leaf in span.reader.leaves(self.query(first..end)) {
             let leaf = leaf?;
@@ -191,20 +187,22 @@ impl<'q> RecordFilter<'q> {
                     Ok(None) => continue,
                     Ok(Some(record)) => record,
                     Err(error @ RecordError::Foreign(..)) => {
-                        foreign.get_or_insert(error);
+                        if !has_foreign {
+                            let what = format!("left out, and others like it: {error}");
+                            found.incomplete.push(what);
+                        }
+                        has_foreign = true;
                         continue;
                     }
                     Err(error) => return Err(error),
                 };
                 if found.records.len() == limit {
-                    found.incomplete.extend(foreign.map(left_out));
                     let next = LeafPlace { log: span.number, leaf: leaf.index };
                     return Ok(Some(QueryCursor { next, item: place as u64, ..from }));
                 }
                 found.records.push(record);
             }
         }
-        found.incomplete.extend(foreign.map(left_out));
         Ok(None)
     }
 

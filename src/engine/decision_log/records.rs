@@ -1,4 +1,4 @@
-//! Reads records: one by its id, and the classes of all.
+//! Reads records by their ids.
 
 use jiff::Timestamp;
 

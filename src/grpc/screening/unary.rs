@@ -24,7 +24,7 @@ pub(super) struct CheckedAddress {
 
 /// Why an address has no answer.
 pub(super) enum NoAnswer {
-    /// The address, or what is asked of it, is refused; on record.
+    /// The address or its options are refused; on record.
     Refused(Box<Unanswered>),
     Failed(Status),
 }
