@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lazaretto::audit::{
-    Durability, Hooks, Log, NewItem, NewLeaf, Query, Reader, RecordId, Settings, logs, verify,
+    Durability, Hooks, Log, NewItem, Query, Reader, RecordId, Settings, logs, verify,
 };
 use lazaretto::engine::decision_log::fingerprints;
 
@@ -109,8 +109,8 @@ fn append(log: &Log, durability: Durability, addresses: &[String]) {
         NewItem { answer: CLEAR, class: 1, address, reference: None, fingerprints }
     };
     let items: Vec<_> = addresses.iter().zip(&found_by).map(item).collect();
-    let leaf = NewLeaf { time: Timestamp::now(), context: CONTEXT, items: &items };
-    let leaves = log.append_batch(&leaf).expect("the disk has room");
+    let items = items.iter().copied();
+    let leaves = log.append_batch(Timestamp::now(), CONTEXT, items).expect("the disk has room");
     match durability {
         Durability::Interval(_) => log.write(leaves.end).expect("the disk has room"),
         Durability::Fsync => {

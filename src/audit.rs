@@ -60,6 +60,7 @@ mod salt;
 mod sealer;
 mod sealing;
 mod settings;
+mod sha256;
 mod store;
 mod syncer;
 mod tree;
@@ -87,15 +88,15 @@ pub use salt::SALT;
 pub use settings::{Durability, Hooks, Settings};
 pub use verify::{Report, verify, verify_succession};
 
-/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take.
-/// Of a proof they take one hash for each doubling. With one answer and one context a block:
+/// The most items of a leaf. More items share the blocks of SHA-256 that a leaf and its node take, and
+/// lengthen a proof. With one answer and one context a block:
 ///
-/// | items | blocks of SHA-256 an item, its commitment included |
-/// |---|---|
-/// | 1 | 5.0 |
-/// | 8 | 3.3 |
-/// | 16 | 3.1 |
-/// | 32 | 3.1 |
+/// | items | blocks of SHA-256 an item, its commitment included | hashes of a proof |
+/// |---|---|---|
+/// | 1 | 5.0 | 0 |
+/// | 4 | 2.8 | 3 |
+/// | 16 | 2.2 | 6 |
+/// | 64 | 2.1 | 9 |
 pub const ITEMS_PER_LEAF: usize = 16;
 
 /// Log2 of the leaves of a block: one tile of C2SP tlog-tiles.

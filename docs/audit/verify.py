@@ -1,14 +1,12 @@
-#!/usr/bin/env python3
 """Verifies offline that a record is in the decision log, or that the log has only grown. Needs Python 3.8.
-lazaretto log proof RECORD > proof.json;       verify.py proof.json KEY --record RECORD
-lazaretto log consistency FIRST > growth.json; verify.py growth.json KEY [KEY ...] --old OLD [--new NEW]
-KEY is a verifier key of `lazaretto log key`; OLD and NEW are files with one checkpoint each."""
+lazaretto log proof RECORD > proof.json;       verify.py proof.json KEY --record RECORD  (KEY: of `lazaretto log key`)
+lazaretto log consistency FIRST > growth.json; verify.py growth.json KEY [KEY ...] --old NOTE [--new NOTE]"""
 import argparse, base64, datetime, hashlib, json, pathlib, re, struct, sys
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493  # Ed25519: its field; the group has 8 L points
 D = -121665 * pow(121666, -1, P) % P
 BECH32, DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:-"
 sha256 = lambda data: hashlib.sha256(data).digest()
-node = lambda left, right: sha256(b"\1" + left + right)
+node = lambda *below: sha256(b"\1" + b"".join(below))
 decode = lambda text: base64.b64decode(text, validate=True)
 load = lambda path: pathlib.Path(path).read_bytes().decode()
 check = lambda is_true, sentence: is_true or sys.exit("FAILED: " + sentence)
@@ -23,8 +21,7 @@ def add(p, q):  # RFC 8032, 5.1: the addition formula, affine
     t = D * p[0] * q[0] * p[1] * q[1]
     return (p[0] * q[1] + p[1] * q[0]) * pow(1 + t, -1, P) % P, (p[1] * q[1] + p[0] * q[0]) * pow(1 - t, -1, P) % P
 def multiply(number, p):
-    half = multiply(number >> 1, p) if number else (0, 1)
-    return add(add(half, half), p if number & 1 else (0, 1))
+    return add(add(half := multiply(number >> 1, p), half), p if number & 1 else (0, 1)) if number else (0, 1)
 def is_signature(public, message, signature):  # RFC 8032, 5.1.7
     s, base = int.from_bytes(signature[32:], "little"), point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
@@ -46,6 +43,9 @@ def root_of(leaf, index, size, hashes):  # RFC 6962, 2.1.1: the root by an inclu
     left, sibling = 1 << (size - 1).bit_length() - 1, hashes.pop()
     if index >= left: return node(sibling, root_of(leaf, index - left, size - left, hashes))
     return node(root_of(leaf, index, left, hashes), sibling)
+def records_root(record, place, count, hashes):  # docs/audit.md: up to four hashes below a node, from the left
+    below = [record if at == place else hashes.pop(0) for at in range(count)[place // 4 * 4:][:4]]
+    return record if count == 1 else records_root(node(*below), place // 4, (count + 3) // 4, hashes)
 def roots_of(old, new, known, hashes):  # RFC 6962, 2.1.2: both roots; the old one is `known` while it is a subtree
     if old == new: return [known or hashes.pop()] * 2
     left, sibling = 1 << (new - 1).bit_length() - 1, hashes.pop()
@@ -78,12 +78,12 @@ def main(options):
         return print(f"PROVED: log {origin} grew from {old} to {size} leaves, and the first {old} are unchanged.")
     entry, index, item = decode(proof["entry"]), int(proof.get("leaf_index", 0)), int(proof.get("item", 0))
     version, time, context, count, alone, first = struct.unpack(">Bq32sBH32s", entry)  # all but the root of the records
-    check(version == 2, "The entry has a version that this script does not read.")
+    check(version == 3, "The entry has a version that this script does not read.")
     record, is_alone = f"{sha256(origin.encode())[:4].hex()}-{index}.{item}", alone >> item & 1
     check(options.record in (None, record) and 0 <= item < count, f"The proof is of another record: {record}.")
     (answer, address, reference), texts = zip(*(part(name, proof) for name in ("answer", "address", "reference")))
     fits = len(answer) == len(address) == 32 and len(reference) in (0, 32) and (is_alone or answer + reference == first)
-    hashed = root_of(sha256(b"\2" + answer + address + reference) if is_alone else address, item, count, path)
+    hashed = records_root(sha256(b"\2" + answer + address + reference) if is_alone else address, item, count, path)
     is_in = 0 <= index < size and root_of(sha256(b"\0" + entry + hashed), index, size, hashes) == root
     check(fits and is_in and not hashes + path, "The record was changed or moved, or the proof.")
     time, call = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=time), proof.get("context", "")

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::Encoder;
-use super::leaf::{Event, NewLeaf};
+use super::leaf::{Event, NewItem, NewLeaf, check};
 use super::note::Signer;
 use super::salt::Salts;
 use super::sealing::Sealing;
@@ -132,13 +132,15 @@ impl Appender {
         self.tail.lock().recover().next
     }
 
-    /// Appends `count` leaves, the items cut evenly at [`ITEMS_PER_LEAF`].
-    pub(super) fn append(
+    /// Appends `leaves` leaves, the items cut evenly at [`ITEMS_PER_LEAF`].
+    pub(super) fn append<'a>(
         &self,
-        leaf: &NewLeaf<'_>,
-        count: usize,
+        time: Timestamp,
+        context: &'a [u8],
+        items: impl ExactSizeIterator<Item = NewItem<'a>> + Clone,
+        leaves: usize,
     ) -> Result<Range<u64>, AuditError> {
-        leaf.check()?;
+        check(context, items.clone())?;
         if self.has_failed()
             && let Some(error) = self.failure()
         {
@@ -146,11 +148,14 @@ impl Appender {
         }
         let mut tail = self.tail.lock().recover();
         let first = tail.next;
-        let mut rest = leaf.items;
-        for _ in 0..count {
-            let (items, after) = rest.split_at(rest.len().min(ITEMS_PER_LEAF));
-            tail.append(&NewLeaf { items, ..*leaf });
-            rest = after;
+        let (mut left, mut of_leaf) = (items, [NewItem::default(); ITEMS_PER_LEAF]);
+        for _ in 0..leaves {
+            let count = left.len().min(ITEMS_PER_LEAF);
+            of_leaf
+                .iter_mut()
+                .zip(left.by_ref().take(count))
+                .for_each(|(place, item)| *place = item);
+            tail.append(&NewLeaf { time, context, items: &of_leaf[..count] });
         }
         Ok(first..tail.next)
     }
@@ -158,7 +163,7 @@ impl Appender {
     /// Appends an event and writes it. Returns its index.
     pub(super) fn append_event(&self, event: &Event, now: Timestamp) -> Result<u64, AuditError> {
         let context = event.to_context();
-        let range = self.append(&NewLeaf { time: now, context: &context, items: &[] }, 1)?;
+        let range = self.append(now, &context, [].into_iter(), 1)?;
         self.write(range.end)?;
         Ok(range.start)
     }

@@ -3,13 +3,17 @@
 //!
 //! | part | bytes |
 //! |---|---|
-//! | version | 1, value 2 |
+//! | version | 1, value 3 |
 //! | time | 8, microseconds since 1970-01-01T00:00:00Z, signed |
 //! | context | 32: SHA-256 over it |
 //! | number of records | 1: 0 to 16; an event has none, and its entry ends here |
 //! | which records are hashed by themselves | 2: bit n, from the lowest, is set for record n |
 //! | answer of the first record | 32: SHA-256 over class (1) and answer |
-//! | records | 32: the root of a tree (RFC 6962, 2.1) over the hashes of the records, in order |
+//! | records | 32: the root of a tree over the hashes of the records, in order |
+//!
+//! In the tree of the records a node has up to four hashes below it, from the left, and is SHA-256 over
+//! 0x01 and these. Up to 16 records have at most two levels of nodes, a single one has none: the number
+//! of records tells the shape. Nodes of two would take twice the blocks of SHA-256.
 //!
 //! Numbers are big-endian. The leaf hash is SHA-256 over 0x00 and the entry (RFC 6962).
 //!
@@ -24,37 +28,25 @@
 //! rest is read, and every packing stands for one text: so no two inputs look alike. Packed
 //! addresses of up to 37 bytes fit into one block of SHA-256.
 
-use sha2::block_api::compress256;
-use sha2::{Digest, Sha256};
-
 use super::ITEMS_PER_LEAF;
-use super::merkle::{Hash, root_of};
+use super::merkle::Hash;
 use super::packing::{Form, pack};
 use super::salt::SALT;
+use super::sha256::sha256;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What precedes a commitment, as it does a leaf of RFC 6962.
 const COMMITMENT: u8 = 0;
 
-/// What precedes a record that is hashed by itself; RFC 6962 has 1 for nodes.
+/// What precedes the hashes below a node, as in RFC 6962.
+const NODE: u8 = 1;
+
+/// What precedes a record that is hashed by itself.
 const RECORD: u8 = 2;
 
-/// The longest packed text whose commitment takes one block: 64 bytes less the byte before, salt,
-/// form, the bit that ends the message and its length.
-const MAX_ONE_BLOCK: usize = 64 - 1 - SALT - 1 - 1 - 8;
-
-/// The initial state of SHA-256 (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+/// The most hashes below a node.
+const BELOW_NODE: usize = 4;
 
 /// Returns the commitment to a text under a salt.
 pub fn commitment(salt: &[u8; SALT], text: &str) -> Hash {
@@ -64,36 +56,17 @@ pub fn commitment(salt: &[u8; SALT], text: &str) -> Hash {
 }
 
 pub(super) fn commit(salt: &[u8; SALT], form: Form, packed: &[u8]) -> Hash {
-    if packed.len() > MAX_ONE_BLOCK {
-        let hash = Sha256::new_with_prefix([COMMITMENT]).chain_update(salt);
-        return hash.chain_update([form as u8]).chain_update(packed).finalize().into();
-    }
-    let mut block = [0; 64];
-    let (text, length) = (1 + SALT + 1, 1 + SALT + 1 + packed.len());
-    block[0] = COMMITMENT;
-    block[1..=SALT].copy_from_slice(salt);
-    block[SALT + 1] = form as u8;
-    block[text..length].copy_from_slice(packed);
-    block[length] = 0x80;
-    // At most 55 bytes, so the number of bits fits into two.
-    block[62..].copy_from_slice(&(length as u16 * 8).to_be_bytes());
-    let mut state = INITIAL;
-    compress256(&mut state, &[block]);
-    let mut hash = [0; 32];
-    for (bytes, word) in hash.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    hash
+    sha256(&[&[COMMITMENT], salt, &[form as u8], packed])
 }
 
 /// Returns the hash that stands for a context.
 pub(super) fn context_hash(context: &[u8]) -> Hash {
-    Sha256::digest(context).into()
+    sha256(&[context])
 }
 
 /// Returns the hash that stands for an answer and its class.
 pub(super) fn answer_hash(class: u8, answer: &[u8]) -> Hash {
-    Sha256::new_with_prefix([class]).chain_update(answer).finalize().into()
+    sha256(&[&[class], answer])
 }
 
 /// One record of a leaf, by its hashes.
@@ -114,24 +87,58 @@ impl EntryRecord {
         if !self.is_hashed_by_itself(first) {
             return self.address;
         }
-        let hash = Sha256::new_with_prefix([RECORD]).chain_update(self.answer);
-        let hash = hash.chain_update(self.address);
-        hash.chain_update(self.reference.as_ref().map_or(&[][..], |hash| hash)).finalize().into()
+        let reference = self.reference.as_ref().map_or(&[][..], |hash| hash);
+        sha256(&[&[RECORD], &self.answer, &self.address, reference])
     }
 }
 
 /// Bytes of the root of the records, with which the entry of a leaf with items ends.
 pub(super) const RECORDS_ROOT: usize = 32;
 
-/// Hashes the records of a leaf, of which there are at most [`ITEMS_PER_LEAF`].
-pub(super) fn record_hashes<'h>(
+/// Returns the root over the records of a leaf, of which there are at most [`ITEMS_PER_LEAF`].
+fn records_root(records: &[EntryRecord]) -> Hash {
+    let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
+    let mut level = record_hashes(records, &mut hashes);
+    while level.len() > 1 {
+        level = hash_level(level);
+    }
+    level[0]
+}
+
+fn record_hashes<'h>(
     records: &[EntryRecord],
     hashes: &'h mut [Hash; ITEMS_PER_LEAF],
-) -> &'h [Hash] {
+) -> &'h mut [Hash] {
     for (record, hash) in records.iter().zip(hashes.iter_mut()) {
         *hash = record.hash(&records[0]);
     }
-    &hashes[..records.len()]
+    &mut hashes[..records.len()]
+}
+
+/// Replaces hashes by the nodes above them.
+fn hash_level(level: &mut [Hash]) -> &mut [Hash] {
+    let above = level.len().div_ceil(BELOW_NODE);
+    for node in 0..above {
+        let below = level[node * BELOW_NODE..].chunks(BELOW_NODE).next().unwrap_or_default();
+        level[node] = sha256(&[&[NODE], below.as_flattened()]);
+    }
+    &mut level[..above]
+}
+
+/// Returns the hashes that lead from a record to the root: the others below each node on its way, from
+/// the left, lowest node first.
+pub(super) fn record_path(records: &[EntryRecord], record: usize) -> Vec<Hash> {
+    let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
+    let mut level = record_hashes(records, &mut hashes);
+    let (mut path, mut place) = (Vec::new(), record);
+    while level.len() > 1 {
+        let first = place - place % BELOW_NODE;
+        let below = level.iter().enumerate().skip(first).take(BELOW_NODE);
+        path.extend(below.filter(|(at, _)| *at != place).map(|(_, hash)| *hash));
+        level = hash_level(level);
+        place /= BELOW_NODE;
+    }
+    path
 }
 
 /// Appends the entry of a leaf.
@@ -146,26 +153,15 @@ pub(super) fn write_entry(out: &mut Vec<u8>, time: i64, context: &Hash, records:
     });
     out.extend_from_slice(&by_itself.to_be_bytes());
     out.extend_from_slice(&first.answer);
-    let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
-    out.extend_from_slice(&root_of(record_hashes(records, &mut hashes)));
+    out.extend_from_slice(&records_root(records));
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
 
     use super::*;
-
-    proptest! {
-        #[test]
-        fn one_block_equals_the_library(salt: [u8; SALT], text in "[0-9a-z]{0,90}") {
-            let mut packed = Vec::new();
-            let form = pack(&text, &mut packed);
-            let plain = [&[0], &salt[..], &[form as u8], &packed].concat();
-            prop_assert_eq!(commitment(&salt, &text), <Hash>::from(Sha256::digest(plain)));
-        }
-    }
 
     /// By hand, from the bytes that are documented.
     #[test]
@@ -183,8 +179,8 @@ mod tests {
         write_entry(&mut entry, 5, &context_hash(b"ctx"), &records);
         let second = sha(&[&[2], &other, &[3; 32]]);
         let third = sha(&[&[2], &first, &[4; 32], &[5; 32]]);
-        let root = sha(&[&[1], &sha(&[&[1], &[2; 32], &second]), &third]);
-        let head = b"\x02\0\0\0\0\0\0\0\x05";
+        let root = sha(&[&[1], &[2; 32], &second, &third]);
+        let head = b"\x03\0\0\0\0\0\0\0\x05";
         assert_eq!(entry, [&head[..], &sha(&[b"ctx"]), &[3, 0, 6], &first, &root].concat());
         entry.clear();
         write_entry(&mut entry, 5, &context_hash(b"ctx"), &[]);

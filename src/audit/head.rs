@@ -3,7 +3,7 @@
 //! | part | bytes |
 //! |---|---|
 //! | kind | 16: `LAZARETTO SEGMNT`, `LAZARETTO INDEX `, `LAZARETTO FILTER` or `LAZARETTO REPLAC` |
-//! | version of the format | 4, value 2 |
+//! | version of the format | 4, value 3 |
 //! | number of the file | 8: the segment; 0 for the index |
 //! | log | 16: the first bytes of SHA-256 of the origin |
 //! | shape | 2: log2 of leaves per block, log2 of blocks per segment |
@@ -21,7 +21,7 @@ use super::{AuditError, BLOCK_BITS, SEGMENT_BITS};
 
 pub(super) const HEAD: usize = 64;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -15,7 +15,7 @@ pub(super) const MAX_BYTES: usize = 64 << 10;
 /// The longest address and reference, in bytes.
 pub(super) const MAX_TEXT: usize = 4 << 10;
 
-/// A leaf to append, or a batch that is cut into leaves.
+/// A leaf to append.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLeaf<'a> {
     /// Parts below a microsecond are lost.
@@ -27,7 +27,7 @@ pub struct NewLeaf<'a> {
 }
 
 /// One decision of a leaf to append.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct NewItem<'a> {
     /// Opaque to the log. Equal answers are stored once a block.
     pub answer: &'a [u8],
@@ -39,16 +39,17 @@ pub struct NewItem<'a> {
     pub fingerprints: &'a [u64],
 }
 
-impl NewLeaf<'_> {
-    pub(super) fn check(&self) -> Result<(), AuditError> {
-        bounded("the context", self.context.len(), MAX_BYTES)?;
-        for item in self.items {
-            bounded("an answer", item.answer.len(), MAX_BYTES)?;
-            bounded("an address", item.address.len(), MAX_TEXT)?;
-            bounded("a reference", item.reference.map_or(0, str::len), MAX_TEXT)?;
-        }
-        Ok(())
-    }
+/// Checks the lengths of what is to be appended.
+pub(super) fn check<'a>(
+    context: &[u8],
+    mut items: impl Iterator<Item = NewItem<'a>>,
+) -> Result<(), AuditError> {
+    bounded("the context", context.len(), MAX_BYTES)?;
+    items.try_for_each(|item| {
+        bounded("an answer", item.answer.len(), MAX_BYTES)?;
+        bounded("an address", item.address.len(), MAX_TEXT)?;
+        bounded("a reference", item.reference.map_or(0, str::len), MAX_TEXT)
+    })
 }
 
 fn bounded(what: &'static str, bytes: usize, max: usize) -> Result<(), AuditError> {

@@ -17,7 +17,7 @@ use super::appender::Appender;
 use super::earlier::EarlierLogs;
 use super::head::LogId;
 use super::index::Index;
-use super::leaf::{Event, NewLeaf};
+use super::leaf::{Event, NewItem, NewLeaf};
 use super::recover::{self, Access, Cut, Recovered};
 use super::settings::Settings;
 use super::store::Store;
@@ -122,13 +122,20 @@ impl Log {
         if leaf.items.len() > ITEMS_PER_LEAF {
             return Err(AuditError::TooManyItems(leaf.items.len()));
         }
-        Ok(self.appender.append(leaf, 1)?.start)
+        let NewLeaf { time, context, items } = *leaf;
+        Ok(self.appender.append(time, context, items.iter().copied(), 1)?.start)
     }
 
     /// Appends the answers of one call, cut into leaves of [`ITEMS_PER_LEAF`] items that follow
     /// each other. Returns their indices: none without items.
-    pub fn append_batch(&self, batch: &NewLeaf<'_>) -> Result<Range<u64>, AuditError> {
-        self.appender.append(batch, batch.items.len().div_ceil(ITEMS_PER_LEAF))
+    pub fn append_batch<'a>(
+        &self,
+        time: Timestamp,
+        context: &'a [u8],
+        items: impl ExactSizeIterator<Item = NewItem<'a>> + Clone,
+    ) -> Result<Range<u64>, AuditError> {
+        let leaves = items.len().div_ceil(ITEMS_PER_LEAF);
+        self.appender.append(time, context, items, leaves)
     }
 
     /// Returns the id of an item, by its place in the batch whose first leaf is `first`.

@@ -2,26 +2,23 @@
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
+use super::sha256::sha256;
 
 /// A SHA-256 hash: of a leaf, of a node, or a root.
 pub type Hash = [u8; 32];
 
 /// Returns the hash of a leaf: SHA-256 over 0x00 and the entry.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Sha256::new_with_prefix([0]).chain_update(entry).finalize().into()
+    sha256(&[&[0], entry])
 }
 
 pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [1; 65];
-    bytes[1..33].copy_from_slice(left);
-    bytes[33..].copy_from_slice(right);
-    Sha256::digest(bytes).into()
+    sha256(&[&[1], left, right])
 }
 
 /// Returns the root of a tree without leaves.
 pub(super) fn empty_root() -> Hash {
-    Sha256::digest([]).into()
+    sha256(&[])
 }
 
 /// Returns the root over hashes of leaves, or of perfect subtrees of one height.

@@ -7,13 +7,13 @@ use super::merkle::Hash;
 /// A record with its way up to the root of the log.
 ///
 /// Its size does not depend on the other records of the leaf: `entry_head` has 76 bytes, and
-/// `record_hashes` at most four hashes. A message may leave out context and answer, since the entry
+/// `record_hashes` at most six hashes. A message may leave out context and answer, since the entry
 /// has their hashes; in place of the answer it then needs `answer_hash`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordProof {
     /// The entry of the leaf up to the root of its records, which follows from `record_hashes`.
     pub entry_head: Vec<u8>,
-    /// From the record up to the root of the records (RFC 6962, 2.1.1).
+    /// From the record up to the root of the records, lowest first, each level from the left.
     pub record_hashes: Vec<Hash>,
     /// From the leaf up to the root of the log.
     pub hashes: Vec<Hash>,

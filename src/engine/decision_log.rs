@@ -14,6 +14,7 @@ mod records;
 mod replay;
 mod retention;
 mod span;
+mod synced;
 mod witness;
 
 use std::fmt;
@@ -42,12 +43,11 @@ pub use span::LeafPlace;
 use early_checkpoint::EarlyCheckpoints;
 use idempotency::KnownAnswers;
 use party::KnownParties;
+use synced::SyncedSize;
 use witness::Witness;
 
 use super::{EngineError, RebuildLimits};
-use crate::audit::{
-    self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, NewItem, NewLeaf, RecordId,
-};
+use crate::audit::{self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -64,7 +64,7 @@ pub struct DecisionLog {
     not_opened: Mutex<Option<AuditError>>,
     /// Whether it was to be opened.
     is_wanted: AtomicBool,
-    synced: watch::Sender<u64>,
+    synced: SyncedSize,
     /// Held while old records are removed, and while one is put on hold.
     aging: Mutex<()>,
     /// The size of the latest checkpoint.
@@ -143,7 +143,7 @@ impl DecisionLog {
             parties: KnownParties::default(),
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
-            synced: watch::Sender::new(0),
+            synced: SyncedSize::new(),
             aging: Mutex::default(),
             signed: watch::Sender::new(0),
             early: tokio::sync::Mutex::default(),
@@ -189,7 +189,7 @@ impl DecisionLog {
     }
 
     fn open(&self, now: Timestamp) -> Result<Log, AuditError> {
-        let (synced, waiting) = (self.synced.clone(), self.synced.clone());
+        let (synced, waiting) = (self.synced.sender(), self.synced.sender());
         let (witness, signed) = (self.witness.clone(), self.signed.clone());
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
         let durability = match self.settings.durability {
@@ -222,7 +222,7 @@ impl DecisionLog {
         };
         let (log, opened) = Log::open(&self.directory, settings, now)?;
         log_opening(&log, &opened, &self.directory);
-        self.synced.send_replace(log.synced());
+        self.synced.sender().send_replace(log.synced());
         let latest = log.reader().checkpoint().map_or(0, |latest| latest.checkpoint.size);
         self.signed.send_modify(|size| *size = latest.max(*size));
         let secret = idempotency::secret(&self.directory)?;
@@ -268,10 +268,9 @@ impl DecisionLog {
         now: Timestamp,
         items: &[RecordedItem<'_>],
     ) -> Result<Option<Recorded>, AuditError> {
-        let new: Vec<NewItem<'_>> = items.iter().map(RecordedItem::as_new).collect();
-        let batch = NewLeaf { time: now, context, items: &new };
         let appended = self.log(now).and_then(|log| {
-            let leaves = log.append_batch(&batch)?;
+            let new = items.iter().map(RecordedItem::as_new);
+            let leaves = log.append_batch(now, context, new)?;
             Ok(Recorded { first: log.record_id(leaves.start, 0), leaves, items: items.len() })
         });
         self.tolerated(appended, items.len())
@@ -280,12 +279,12 @@ impl DecisionLog {
     /// Waits until the records are as durable as the configuration asks for.
     pub async fn finish(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, AuditError> {
         let Some(pending) = self.pending(recorded) else { return Ok(None) };
-        if pending.log.written() < pending.end() && self.settings.durability != Durability::Fsync {
-            // Whatever else is ready now appends its records first: one write takes all.
+        if pending.log.written() < pending.end() {
+            // Whatever else is ready now appends its records first: one write, or one sync, takes all.
             tokio::task::yield_now().await;
         }
         let written = match self.write(&pending) {
-            Ok(true) => self.wait_synced(pending.log, pending.end()).await,
+            Ok(true) => self.synced.wait(pending.log, pending.end()).await,
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
@@ -334,21 +333,6 @@ impl DecisionLog {
     ) -> Result<Option<Recorded>, AuditError> {
         let items = pending.recorded.items;
         self.tolerated(written.map(|()| pending.recorded), items)
-    }
-
-    async fn wait_synced(&self, log: &Log, end: u64) -> Result<(), AuditError> {
-        let mut synced = self.synced.subscribe();
-        loop {
-            let is_done = |size: &u64| *size >= end || log.failure().is_some();
-            let size = synced.wait_for(is_done).await.map(|size| *size);
-            if size.is_ok_and(|size| size >= end) {
-                return Ok(());
-            }
-            // Without one, it is over already.
-            if let Some(failure) = log.failure() {
-                return Err(failure);
-            }
-        }
     }
 
     /// Turns a failure into an answer without a record, where the configuration says so.

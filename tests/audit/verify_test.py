@@ -114,25 +114,27 @@ def consistency(old, leaves, is_known=True):
     return consistency(old - at, leaves[at:], False) + [root(leaves[:at])]
 
 
-def counted(data):
-    return len(data).to_bytes(4, "big") + data
+ANSWER = json.dumps({"answer": {"decision": "ALLOW"}})
+CALL = json.dumps({"method": "ScreenAddress"})
 
 
-def entry_of(number, address, reference=None):
-    """An entry of one item; the salts are all 7 and all 9."""
-    answer = json.dumps({"answer": {"decision": "ALLOW"}}).encode()
-    entry = b"\1" + (1_800_000_000_000_000 + number).to_bytes(8, "big")
-    entry += counted(json.dumps({"method": "ScreenAddress", "number": number}).encode())
-    entry += b"\1" + counted(answer) + b"\1" + (b"\x80" if reference else b"\0")
-    entry += verify.sha256(bytes([7] * 16) + verify.pack(address))
-    return entry + (verify.sha256(bytes([9] * 16) + verify.pack(reference)) if reference else b"")
+def commitment(salt, text):
+    return verify.sha256(b"\0" + bytes([salt] * 16) + verify.pack(text))
+
+
+def entry_of(number, address, reference='{"request_id":"r"}'):
+    """An entry of one record with the class 1; the salts are all 7 and all 9."""
+    entry = b"\3" + (1_800_000_000_000_000 + number).to_bytes(8, "big") + verify.sha256(CALL.encode())
+    answer = verify.sha256(b"\1" + ANSWER.encode())
+    record = verify.sha256(b"\2" + answer + commitment(7, address) + commitment(9, reference))
+    return entry + b"\1" + b"\0\1" + answer + record
 
 
 def address_of(number):
     return f"0x{number:040x}"
 
 
-LEAVES = [entry_of(number, address_of(number), '{"request_id":"r"}') for number in range(20)]
+LEAVES = [entry_of(number, address_of(number)) for number in range(20)]
 
 
 def proof_of(index, leaves=LEAVES, **changes):
@@ -141,7 +143,10 @@ def proof_of(index, leaves=LEAVES, **changes):
         "leaf_index": str(index),
         "tree_size": str(len(leaves)),
         "hashes": [base64_of(found) for found in inclusion(index, leaves)],
-        "entry": base64_of(leaves[index]),
+        "entry": base64_of(leaves[index][:-32]),
+        "class": 1,
+        "answer": ANSWER,
+        "context": CALL,
         "address_salt": base64_of(bytes([7] * 16)),
         "address": address_of(index),
         "reference_salt": base64_of(bytes([9] * 16)),
@@ -207,6 +212,22 @@ class VerifyTest(unittest.TestCase):
                 both = list(verify.roots_of(index + 1, size, old_root, hashes))
                 self.assertEqual((both, hashes), ([old_root, root(leaves)], []))
 
+    def test_every_record_of_up_to_16(self):
+        for count in range(1, 17):
+            records = [verify.sha256(bytes([number])) for number in range(count)]
+            levels = [records]
+            while len(levels[-1]) > 1:
+                fours = [levels[-1][at : at + 4] for at in range(0, len(levels[-1]), 4)]
+                levels.append([verify.sha256(b"\1" + b"".join(four)) for four in fours])
+            for place, record in enumerate(records):
+                hashes = []
+                for level, below in enumerate(levels[:-1]):
+                    at = place // 4**level
+                    first = at - at % 4
+                    hashes += below[first:at] + below[at + 1 : first + 4]
+                self.assertEqual(verify.records_root(record, place, count, hashes), levels[-1][0])
+                self.assertEqual(hashes, [], "every hash is used")
+
     def test_packed_texts(self):
         digits = "8589427373d6d84e98730d7795d8f6f8731fda16"
         self.assertEqual(verify.pack(f"0x{digits}"), b"\1" + bytes.fromhex(digits))
@@ -222,7 +243,8 @@ class VerifyTest(unittest.TestCase):
         tag = verify.sha256(ORIGIN.encode())[:4].hex()
         self.check(f"PROVED: record {tag}-3.0 ", proof_of(3), record=f"{tag}-3.0")
         self.check('"address": "0x0', proof_of(3))
-        self.check("redacted", proof_of(3, address="", address_salt=""))
+        redacted = {"address": "", "address_salt": "", "address_hash": base64_of(commitment(7, address_of(3)))}
+        self.check("redacted", proof_of(3, **redacted))
         self.check("grew from 7 to 20", growth_of(7), old=note_of(LEAVES[:7]))
         # Signed by a key before: both keys are known.
         old = note_of(LEAVES[:7], OTHER_SEED)
@@ -231,17 +253,22 @@ class VerifyTest(unittest.TestCase):
     def test_tampered_ones_are_refused(self):
         note, changed = note_of(LEAVES), LEAVES[:3] + [entry_of(3, address_of(4))] + LEAVES[4:]
         unsigned = "has no signature by the given key"
-        place = "not the one at its place"
+        moved = "The record was changed or moved, or the proof."
         grown = "not the old one with leaves added"
         for expected, proof, more in [
-            (place, proof_of(3, entry=base64_of(LEAVES[3].replace(b"ALLOW", b"BLOCK"))), {}),
-            (place, proof_of(3, leaf_index="4"), {}),
-            (place, proof_of(3, leaf_index="-1"), {}),
-            (place, proof_of(3, hashes=proof_of(3)["hashes"] + [base64_of(bytes(32))]), {}),
-            (place, proof_of(3, checkpoint=note_of(changed)), {}),
-            ("The address or its salt", proof_of(3, address=address_of(4)), {}),
-            ("The address or its salt", proof_of(3, address_salt=""), {}),
-            ("The reference or its salt", proof_of(3, reference='{"request_id":"s"}'), {}),
+            (moved, proof_of(3, answer=ANSWER.replace("ALLOW", "BLOCK")), {}),
+            (moved, proof_of(3, **{"class": 4}), {}),
+            (moved, proof_of(3, leaf_index="4"), {}),
+            (moved, proof_of(3, leaf_index="-1"), {}),
+            (moved, proof_of(3, hashes=proof_of(3)["hashes"] + [base64_of(bytes(32))]), {}),
+            (moved, proof_of(3, record_hashes=[base64_of(bytes(32))]), {}),
+            (moved, proof_of(3, checkpoint=note_of(changed)), {}),
+            (moved, proof_of(3, address=address_of(4)), {}),
+            (moved, proof_of(3, address_salt=base64_of(bytes(16))), {}),
+            (moved, proof_of(3, reference='{"request_id":"s"}'), {}),
+            (moved, proof_of(3, reference="", reference_salt=""), {}),
+            ("The call is not as recorded", proof_of(3, context=CALL.replace("Address", "Payment")), {}),
+            ("version", proof_of(3, entry=base64_of(b"\2" + LEAVES[3][1:-32])), {}),
             ("The proof is of another record", proof_of(3), {"record": "00000000-3.0"}),
             ("The proof is of another record", proof_of(3, item=1), {}),
             ("The proof is for another tree size", proof_of(3, tree_size="21"), {}),

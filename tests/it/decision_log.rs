@@ -21,6 +21,15 @@ fn verify_offline(place: &Place, proof: &Value, key: &str) -> Option<(i32, Strin
     Some((said.status.code().unwrap_or(-1), text.into_owned()))
 }
 
+/// The script against published vectors, and against trees and keys of its own.
+#[test]
+fn the_offline_verifier_holds_its_own_tests() {
+    let Some(python) = tool(Need::Python) else { return };
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/audit/verify_test.py");
+    let said = Command::new(python).args(["-B", tests]).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
 fn record_of(answer: &Value) -> &str {
     answer["record_id"].as_str().unwrap_or_else(|| panic!("no record: {answer}"))
 }

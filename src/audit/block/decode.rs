@@ -5,12 +5,12 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 
 use super::super::entry::{
-    EntryRecord, RECORDS_ROOT, answer_hash, commit, context_hash, record_hashes, write_entry,
+    EntryRecord, RECORDS_ROOT, answer_hash, commit, context_hash, record_path, write_entry,
 };
 use super::super::frame::{FRAME_HEAD, FramePlace, split_first};
 use super::super::index::BlockPlace;
 use super::super::leaf::{Field, Item, Leaf};
-use super::super::merkle::{Hash, inclusion_ranges, leaf_hash, root_of};
+use super::super::merkle::{Hash, leaf_hash};
 use super::super::packing::{Form, unpack};
 use super::super::proof::RecordProof;
 use super::super::salt::SALT;
@@ -274,20 +274,15 @@ impl<'a> Block<'a> {
     /// no such record, or a value is damaged.
     pub(in crate::audit) fn proof(&self, leaf: &FullLeaf, item: u8) -> Option<RecordProof> {
         let mut records = [EntryRecord::default(); ITEMS_PER_LEAF];
-        let mut hashes = [[0; 32]; ITEMS_PER_LEAF];
         let records = self.records(leaf, &mut records);
-        let hashes = record_hashes(records, &mut hashes);
         let stored = self.items(leaf).get(usize::from(item))?;
         let (class, answer) = self.answer(stored);
         let mut entry = Vec::new();
         self.entry(leaf, &mut entry);
         entry.truncate(entry.len() - RECORDS_ROOT);
-        let ranges = inclusion_ranges(item.into(), hashes.len() as u64).into_iter();
         Some(RecordProof {
             entry_head: entry,
-            record_hashes: ranges
-                .map(|range| root_of(&hashes[range.start as usize..range.end as usize]))
-                .collect(),
+            record_hashes: record_path(records, item.into()),
             hashes: Vec::new(),
             context: self.context(leaf).to_vec(),
             answer: answer.to_vec(),

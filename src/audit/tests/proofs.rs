@@ -16,8 +16,8 @@ use crate::audit::*;
 /// The bound of the issue for the message `GetInclusionProofResponse`.
 const MAX_MESSAGE: usize = 2_048;
 
-/// Hashes on the way from a leaf to the root of 2^40 leaves.
-const DEEPEST: usize = 40;
+/// Hashes on the way from a leaf to the root of 2^38 leaves.
+const DEEPEST: usize = 38;
 
 /// Bytes of a field of protobuf with a number below 16.
 fn field(bytes: usize) -> usize {
@@ -76,15 +76,18 @@ fn check(proof: &RecordProof, id: RecordId, size: u64, root: Hash) {
     assert!(verify_inclusion(leaf, id.index, size, &proof.hashes, root), "{id}");
 }
 
-/// The root by an inclusion proof, from its definition in RFC 6962, 2.1.1.
-fn root_by(hash: Hash, index: u64, size: u64, proof: &[Hash]) -> Hash {
-    let Some((sibling, rest)) = proof.split_last() else { return hash };
-    let left = merkle::split(size);
-    if index < left {
-        merkle::node_hash(&root_by(hash, index, left, rest), sibling)
-    } else {
-        merkle::node_hash(sibling, &root_by(hash, index - left, size - left, rest))
+/// The root of `count` records by the hashes that lead to it from one of them.
+fn root_by(hash: Hash, place: u64, count: u64, path: &[Hash]) -> Hash {
+    if count == 1 {
+        assert!(path.is_empty());
+        return hash;
     }
+    let others = (count - (place - place % 4)).min(4) as usize - 1;
+    let (others, rest) = path.split_at(others);
+    let mut below = others.to_vec();
+    below.insert((place % 4) as usize, hash);
+    let node = sha(&[&[1], below.as_flattened()]);
+    root_by(node, place / 4, count.div_ceil(4), rest)
 }
 
 #[derive(Clone, Debug)]
@@ -135,8 +138,7 @@ proptest! {
             })
             .collect();
         let log = fixture.log();
-        let batch = NewLeaf { time: time(3), context: &context, items: &new };
-        let leaves = log.append_batch(&batch).unwrap();
+        let leaves = log.append_batch(time(3), &context, new.iter().copied()).unwrap();
         log.write(leaves.end).unwrap();
         let redacted = redacted.index(items.len());
         log.redact(log.record_id(leaves.start, redacted), time(4)).unwrap();
@@ -181,7 +183,7 @@ fn clean_record_is_proved_with_all_its_texts() {
     eprintln!("2^30 leaves, all texts, two signatures: {bytes}; note {}, {one}", both.note.len());
 }
 
-/// The bound of docs/audit.md at 2^30 leaves: of all that may be in the references, and of 455 bytes.
+/// The bound of docs/audit.md at 2^30 leaves: of all that may be in the references, and of 387 bytes.
 #[test]
 fn proof_with_all_references_has_at_most_the_bound() {
     let fixture = Fixture::new();
@@ -192,7 +194,7 @@ fn proof_with_all_references_has_at_most_the_bound() {
         r#"{{"request_id":"{request_id}","customer":"{hex}","tx":"0x{hex}","content":"{hex}"}}"#
     );
     assert_eq!(all.len(), 282);
-    for reference in [all, "x".repeat(455 - address.len())] {
+    for reference in [all, "x".repeat(387 - address.len())] {
         let item = NewItem {
             answer: CLEAR,
             class: 1,
@@ -205,7 +207,7 @@ fn proof_with_all_references_has_at_most_the_bound() {
         let signed = fixture.log().sign_checkpoint().unwrap();
         let id = fixture.log().record_id(index, 5);
         let proof = fixture.log().reader().record_proof(id, signed.checkpoint.size).unwrap();
-        assert_eq!(proof.record_hashes.len(), 4);
+        assert_eq!(proof.record_hashes.len(), 6);
         // The number of leaves has up to nine digits more in the checkpoint.
         let bytes = smallest_message(&proof, &signed.note, 30) + 9;
         assert!(bytes <= MAX_MESSAGE, "{bytes}");

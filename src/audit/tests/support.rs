@@ -111,8 +111,8 @@ impl Fixture {
                 fingerprints: prints,
             })
             .collect();
-        let leaf = NewLeaf { time: time(first as i64), context: CONTEXT, items: &items };
-        let range = self.log().append_batch(&leaf).unwrap();
+        let items = items.iter().copied();
+        let range = self.log().append_batch(time(first as i64), CONTEXT, items).unwrap();
         self.log().write(range.end).unwrap();
         range
     }

@@ -133,7 +133,7 @@ pub struct RecordedItem<'a> {
 pub struct RecordedAnswer {
     json: Arc<[u8]>,
     class: u8,
-    reference: Option<String>,
+    reference: Option<Box<str>>,
     fingerprints: Fingerprints,
 }
 
@@ -141,7 +141,7 @@ pub struct RecordedAnswer {
 #[derive(Clone, Debug)]
 pub enum Fingerprints {
     One(u64),
-    Many(Vec<u64>),
+    Many(Box<[u64]>),
 }
 
 impl Fingerprints {
@@ -175,7 +175,7 @@ impl Fingerprints {
         if found.is_empty() || (has_one_by_chain && !query.chain.is_empty()) {
             found.push(fingerprint_of_text(query.address));
         }
-        Self::Many(found)
+        Self::Many(found.into())
     }
 }
 
@@ -220,7 +220,7 @@ impl<'a> RecordedItem<'a> {
             json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
-            fingerprints: Fingerprints::Many(found),
+            fingerprints: Fingerprints::Many(found.into()),
         };
         answer.to(address)
     }
@@ -241,7 +241,7 @@ impl<'a> RecordedItem<'a> {
             json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
-            fingerprints: Fingerprints::Many(found),
+            fingerprints: Fingerprints::Many(found.into()),
         };
         answer.to(address[..end].to_owned())
     }
@@ -310,12 +310,12 @@ fn json_of(record: ItemRecord) -> Arc<[u8]> {
 }
 
 impl References {
-    fn json(&self) -> Option<String> {
+    fn json(&self) -> Option<Box<str>> {
         let Self { request_id, customer, tx, content } = self;
         if request_id.is_empty() && customer.is_none() && tx.is_empty() && content.is_empty() {
             return None;
         }
-        Some(serde_json::to_string(self).expect("references are text"))
+        Some(serde_json::to_string(self).expect("references are text").into())
     }
 
     /// Those of a query.

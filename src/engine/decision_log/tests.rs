@@ -141,7 +141,7 @@ impl Desk {
         let answer = RecordedAnswer::new(&screening, query, &references);
         let mut found = Vec::new();
         fingerprints(address, &mut found);
-        let item = answer.of_another(&references, Fingerprints::Many(found)).to(address);
+        let item = answer.of_another(&references, Fingerprints::Many(found.into())).to(address);
         let call = CallRecord { snapshot: snapshot.id().into(), ..CallRecord::default() };
         let recorded = self.log().append(&call.to_json(), time, &[item]).unwrap();
         self.log().finish_blocking(recorded).unwrap().unwrap().first
