@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::Encoder;
-use super::leaf::{Event, NewItem, NewLeaf, check};
+use super::leaf::{Event, NewItem, NewItems, NewLeaf, check};
 use super::note::Signer;
 use super::salt::Salts;
 use super::sealing::Sealing;
@@ -136,8 +136,8 @@ impl Appender {
     pub(super) fn append<'a>(
         &self,
         time: Timestamp,
-        context: &'a [u8],
-        items: impl ExactSizeIterator<Item = NewItem<'a>> + Clone,
+        context: &[u8],
+        items: impl NewItems<'a>,
         leaves: usize,
     ) -> Result<Range<u64>, AuditError> {
         check(context, items.clone())?;

@@ -48,23 +48,25 @@ impl Checkpoints {
 
     /// Returns the next note; `None` at the end, or where the rest is not a whole one.
     fn read(&mut self) -> Result<Option<SignedCheckpoint>, AuditError> {
-        let mut note = String::new();
+        let mut note = Vec::new();
         let mut blank_lines = 0;
         while blank_lines < 2 {
             let start = note.len();
-            let read = self.lines.read_line(&mut note).map_err(AuditError::io(&self.path))?;
+            let mut room = (&mut self.lines).take((MAX_NOTE - start) as u64);
+            room.read_until(b'\n', &mut note).map_err(AuditError::io(&self.path))?;
             let line = &note[start..];
-            if read == 0 || !line.ends_with('\n') || note.len() > MAX_NOTE {
+            if !line.ends_with(b"\n") {
                 let what = "the last checkpoint is damaged, not cut off";
                 let damaged = || AuditError::damaged(&self.path, self.position, what);
                 return is_torn(&note).then_some(None).ok_or_else(damaged);
             }
-            blank_lines += u32::from(line == "\n");
+            blank_lines += u32::from(line == b"\n");
         }
         let length = note.len() as u64;
         note.pop();
-        let signed = SignedCheckpoint::parse(&note)
-            .map_err(|error| AuditError::damaged(&self.path, self.position, error.to_string()))?;
+        let damaged = |what| AuditError::damaged(&self.path, self.position, what);
+        let note = str::from_utf8(&note).map_err(|error| damaged(error.to_string()))?;
+        let signed = SignedCheckpoint::parse(note).map_err(|error| damaged(error.to_string()))?;
         self.position += length;
         Ok(Some(signed))
     }
@@ -126,8 +128,16 @@ impl Iterator for Checkpoints {
 
 /// Returns whether a text is the beginning of a checkpoint, as a crash leaves it: a part of three
 /// lines and an empty one, or that and a part of signature lines. Zeros may stand for the rest.
-fn is_torn(rest: &str) -> bool {
-    let rest = rest.trim_end_matches('\0');
+fn is_torn(rest: &[u8]) -> bool {
+    let end = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let rest = match str::from_utf8(&rest[..end]) {
+        Ok(rest) => rest,
+        // Cut off within a character.
+        Err(error) if error.error_len().is_none() => {
+            str::from_utf8(&rest[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
     let (text, signatures) = rest.split_once("\n\n").unwrap_or((rest, ""));
     let is_text = text.lines().count() <= 3 && !text.contains(|c: char| c < ' ' && c != '\n');
     let mut lines = signatures.split('\n');
@@ -209,13 +219,15 @@ mod tests {
         let (signer, _) = Signer::generate("a.example/1").unwrap();
         let checkpoint = Checkpoint { origin: "a.example/1".into(), size: 7, root: [9; 32] };
         let whole = SignedCheckpoint::sign(checkpoint, &[&signer, &signer]).note + "\n";
-        for (end, _) in whole.char_indices() {
-            assert!(is_torn(&whole[..end]), "{:?}", &whole[..end]);
-            assert!(is_torn(&format!("{}\0\0", &whole[..end])));
+        // Within a character as well.
+        for end in 0..whole.len() {
+            let rest = &whole.as_bytes()[..end];
+            assert!(is_torn(rest), "{:?}", rest.escape_ascii());
+            assert!(is_torn(&[rest, &[0, 0]].concat()));
         }
         let folder = tempfile::tempdir().unwrap();
         for (at, _) in whole.match_indices('\n') {
-            for bit in 0..7 {
+            for bit in 0..8 {
                 let mut bytes = whole.clone().into_bytes();
                 bytes[at] ^= 1 << bit;
                 std::fs::write(path(folder.path()), bytes).unwrap();

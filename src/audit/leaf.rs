@@ -39,11 +39,13 @@ pub struct NewItem<'a> {
     pub fingerprints: &'a [u64],
 }
 
+/// Items to append, in order.
+pub trait NewItems<'a>: ExactSizeIterator<Item = NewItem<'a>> + Clone {}
+
+impl<'a, I: ExactSizeIterator<Item = NewItem<'a>> + Clone> NewItems<'a> for I {}
+
 /// Checks the lengths of what is to be appended.
-pub(super) fn check<'a>(
-    context: &[u8],
-    mut items: impl Iterator<Item = NewItem<'a>>,
-) -> Result<(), AuditError> {
+pub(super) fn check<'a>(context: &[u8], mut items: impl NewItems<'a>) -> Result<(), AuditError> {
     bounded("the context", context.len(), MAX_BYTES)?;
     items.try_for_each(|item| {
         bounded("an answer", item.answer.len(), MAX_BYTES)?;

@@ -17,7 +17,7 @@ use super::appender::Appender;
 use super::earlier::EarlierLogs;
 use super::head::LogId;
 use super::index::Index;
-use super::leaf::{Event, NewItem, NewLeaf};
+use super::leaf::{Event, NewItems, NewLeaf};
 use super::recover::{self, Access, Cut, Recovered};
 use super::settings::Settings;
 use super::store::Store;
@@ -54,6 +54,22 @@ pub struct Log {
     threads: Option<[JoinHandle<()>; 2]>,
     /// Locked as long as the log is open.
     _lock: File,
+}
+
+/// Asks for syncs. May outlive the log, which then has ended.
+#[derive(Clone)]
+pub struct SyncHandle(Arc<Appender>);
+
+impl SyncHandle {
+    /// As [`Log::request_sync`].
+    pub fn request(&self) {
+        self.0.request_sync();
+    }
+
+    /// As [`Log::failure`].
+    pub fn failure(&self) -> Option<AuditError> {
+        self.0.failure()
+    }
 }
 
 impl Log {
@@ -131,8 +147,8 @@ impl Log {
     pub fn append_batch<'a>(
         &self,
         time: Timestamp,
-        context: &'a [u8],
-        items: impl ExactSizeIterator<Item = NewItem<'a>> + Clone,
+        context: &[u8],
+        items: impl NewItems<'a>,
     ) -> Result<Range<u64>, AuditError> {
         let leaves = items.len().div_ceil(ITEMS_PER_LEAF);
         self.appender.append(time, context, items, leaves)
@@ -150,10 +166,17 @@ impl Log {
         self.appender.write(upto)
     }
 
-    /// Wakes the thread, which writes and syncs what was appended. For [`Durability::Fsync`]: many
-    /// calls then share one write and one sync.
+    /// Wakes the thread that writes and syncs what was appended before. For [`Durability::Fsync`]: many
+    /// calls share one write and one sync.
+    ///
+    /// [`Durability::Fsync`]: super::Durability::Fsync
     pub fn request_sync(&self) {
         self.appender.request_sync();
+    }
+
+    /// Returns what asks for syncs.
+    pub fn sync_handle(&self) -> SyncHandle {
+        SyncHandle(Arc::clone(&self.appender))
     }
 
     /// Waits until the leaves before `upto` are synced. Fails if writing or syncing does.

@@ -4,6 +4,7 @@ mod call;
 mod early_checkpoint;
 mod idempotency;
 mod item;
+mod items;
 mod json;
 mod logs;
 mod party;
@@ -14,7 +15,7 @@ mod records;
 mod replay;
 mod retention;
 mod span;
-mod synced;
+mod sync_waiters;
 mod witness;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub use item::{
     ComparisonRecord, Fingerprints, ItemRecord, OutcomeRecord, QueriedAddress, RecordClass,
     RecordedAnswer, RecordedItem, References, TraceRecord, fingerprints,
 };
+pub use items::RecordedItems;
 pub use logs::tag_text;
 pub use payment::{PaymentItemRecord, PaymentRecord, PaymentSide, RecordedDirection};
 pub use query::{QueryCursor, RecordPage, RecordPageRequest, RecordQuery};
@@ -43,11 +45,11 @@ pub use span::LeafPlace;
 use early_checkpoint::EarlyCheckpoints;
 use idempotency::KnownAnswers;
 use party::KnownParties;
-use synced::SyncedSize;
+use sync_waiters::SyncWaiters;
 use witness::Witness;
 
 use super::{EngineError, RebuildLimits};
-use crate::audit::{self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, RecordId};
+use crate::audit::{self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, NewItems, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -64,7 +66,7 @@ pub struct DecisionLog {
     not_opened: Mutex<Option<AuditError>>,
     /// Whether it was to be opened.
     is_wanted: AtomicBool,
-    synced: SyncedSize,
+    sync_waiters: SyncWaiters,
     /// Held while old records are removed, and while one is put on hold.
     aging: Mutex<()>,
     /// The size of the latest checkpoint.
@@ -143,7 +145,7 @@ impl DecisionLog {
             parties: KnownParties::default(),
             not_opened: Mutex::default(),
             is_wanted: AtomicBool::new(false),
-            synced: SyncedSize::new(),
+            sync_waiters: SyncWaiters::default(),
             aging: Mutex::default(),
             signed: watch::Sender::new(0),
             early: tokio::sync::Mutex::default(),
@@ -189,7 +191,8 @@ impl DecisionLog {
     }
 
     fn open(&self, now: Timestamp) -> Result<Log, AuditError> {
-        let (synced, waiting) = (self.synced.sender(), self.synced.sender());
+        let teller = self.sync_waiters.teller();
+        let of_failure = teller.clone();
         let (witness, signed) = (self.witness.clone(), self.signed.clone());
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
         let durability = match self.settings.durability {
@@ -202,9 +205,7 @@ impl DecisionLog {
             checkpoint_interval: self.settings.checkpoint_interval,
             fingerprints,
             hooks: audit::Hooks {
-                on_synced: Box::new(move |size| {
-                    synced.send_replace(size);
-                }),
+                on_synced: Box::new(move |size| teller.synced(size)),
                 on_checkpoint: Box::new(move |note| {
                     checkpoint_at.store(clock().as_second(), Relaxed);
                     signed.send_replace(note.checkpoint.size);
@@ -214,15 +215,14 @@ impl DecisionLog {
                 }),
                 on_failure: Box::new(move |error| {
                     tracing::error!(%error, "decision log cannot be written");
-                    // Calls that wait for a sync look again.
-                    waiting.send_modify(|_| {});
+                    of_failure.failed();
                 }),
             },
             start_anew: false,
         };
         let (log, opened) = Log::open(&self.directory, settings, now)?;
         log_opening(&log, &opened, &self.directory);
-        self.synced.sender().send_replace(log.synced());
+        self.sync_waiters.teller().synced(log.synced());
         let latest = log.reader().checkpoint().map_or(0, |latest| latest.checkpoint.size);
         self.signed.send_modify(|size| *size = latest.max(*size));
         let secret = idempotency::secret(&self.directory)?;
@@ -262,31 +262,33 @@ impl DecisionLog {
 
     /// Records the answers of a call, whose context is [`CallRecord::to_json`]; they may leave once
     /// [`DecisionLog::finish`] returns. `None` where they cannot be recorded and may leave all the same.
-    pub fn append(
+    pub fn append<'i>(
         &self,
         context: &[u8],
         now: Timestamp,
-        items: &[RecordedItem<'_>],
+        items: impl NewItems<'i>,
     ) -> Result<Option<Recorded>, AuditError> {
+        let count = items.len();
         let appended = self.log(now).and_then(|log| {
-            let new = items.iter().map(RecordedItem::as_new);
-            let leaves = log.append_batch(now, context, new)?;
-            Ok(Recorded { first: log.record_id(leaves.start, 0), leaves, items: items.len() })
+            let leaves = log.append_batch(now, context, items)?;
+            Ok(Recorded { first: log.record_id(leaves.start, 0), leaves, items: count })
         });
-        self.tolerated(appended, items.len())
+        self.tolerated(appended, count)
     }
 
     /// Waits until the records are as durable as the configuration asks for.
     pub async fn finish(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, AuditError> {
         let Some(pending) = self.pending(recorded) else { return Ok(None) };
-        if pending.log.written() < pending.end() {
-            // Whatever else is ready now appends its records first: one write, or one sync, takes all.
-            tokio::task::yield_now().await;
-        }
-        let written = match self.write(&pending) {
-            Ok(true) => self.synced.wait(pending.log, pending.end()).await,
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
+        let (log, end) = (pending.log, pending.end());
+        let written = match self.settings.durability {
+            Durability::Interval => {
+                if log.written() < end {
+                    // Whatever else is ready now appends its records first: one write takes all.
+                    tokio::task::yield_now().await;
+                }
+                log.write(end)
+            }
+            Durability::Fsync => self.sync_waiters.wait(log, end).await,
         };
         self.finished(pending, written)
     }
@@ -297,10 +299,12 @@ impl DecisionLog {
         recorded: Option<Recorded>,
     ) -> Result<Option<Recorded>, AuditError> {
         let Some(pending) = self.pending(recorded) else { return Ok(None) };
-        let written = match self.write(&pending) {
-            Ok(true) => pending.log.wait_synced(pending.end()),
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
+        let written = match self.settings.durability {
+            Durability::Interval => pending.log.write(pending.end()),
+            Durability::Fsync => {
+                pending.log.request_sync();
+                pending.log.wait_synced(pending.end())
+            }
         };
         self.finished(pending, written)
     }
@@ -313,17 +317,6 @@ impl DecisionLog {
 
     fn pending(&self, recorded: Option<Recorded>) -> Option<PendingRecords<'_>> {
         Some(PendingRecords { recorded: recorded?, log: self.opened.get()? })
-    }
-
-    /// Writes records, or has them written and synced. Returns whether that is to be waited for.
-    fn write(&self, pending: &PendingRecords<'_>) -> Result<bool, AuditError> {
-        match self.settings.durability {
-            Durability::Interval => pending.log.write(pending.end()).map(|()| false),
-            Durability::Fsync => {
-                pending.log.request_sync();
-                Ok(true)
-            }
-        }
     }
 
     fn finished(

@@ -13,10 +13,9 @@ use super::request::ScreeningOptions;
 use super::screener::Screener;
 use super::screening::Screenings;
 use super::v1;
-use crate::audit::RecordId;
+use crate::audit::{NewItems, RecordId};
 use crate::config::Limits;
 use crate::engine::Engine;
-use crate::engine::decision_log::RecordedItem;
 use crate::screening::snapshot::Snapshot;
 
 /// Answers queries under fixed options.
@@ -67,10 +66,10 @@ impl Local {
     }
 
     /// Records answers by `pinned`; the record of the first, `None` where no log is kept.
-    pub fn record(
+    pub fn record<'i>(
         &self,
         pinned: &PinnedSnapshot,
-        items: &[RecordedItem<'_>],
+        items: impl NewItems<'i>,
     ) -> Result<Option<RecordId>, CallError> {
         let origin = CallOrigin { method: "screen", identity: OWNER };
         let call = RecordedCall::new(origin, &self.options, pinned.snapshot_id(), pinned.now);

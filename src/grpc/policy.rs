@@ -18,7 +18,8 @@ use super::v1::policy_source::Source;
 use super::v1::{self, ErrorReason};
 use super::{access, convert, status};
 use crate::engine::decision_log::{
-    ComparedPolicies, ComparisonRecord, ItemRecord, OutcomeRecord, RecordedItem, References,
+    ComparedPolicies, ComparisonRecord, ItemRecord, OutcomeRecord, QueriedAddress, RecordedItem,
+    References,
 };
 use crate::engine::{Engine, StandingPolicy};
 use crate::screening::policy::Policy;
@@ -158,8 +159,9 @@ impl Comparison<'_> {
             Ok(((old, baseline), (new, candidate))) => {
                 let comparison = Some(ComparisonRecord { baseline, candidate });
                 let record = self.engine.decision_log().map(|_| {
-                    let record =
-                        ItemRecord { chain: chain_text.clone(), comparison, ..Default::default() };
+                    let query = QueriedAddress { address: &address, chain: &chain_text };
+                    let chain = query.named_chain().map(Box::from);
+                    let record = ItemRecord { chain, comparison, ..ItemRecord::default() };
                     let references = References::of_request(&request_id);
                     RecordedItem::undecided(record, address.clone(), &references)
                 });
@@ -237,7 +239,7 @@ impl Policies {
             candidate: response.candidate_version.clone(),
         };
         let call = call.with(|call| call.compared = Some(versions()));
-        let record_id = call.record(&self.engine, &records).await?;
+        let record_id = call.record(&self.engine, records.iter().map(RecordedItem::as_new)).await?;
         response.record_id = record_id;
         Ok(response)
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::idempotency::KeyedCall;
 use super::request::ScreeningOptions;
 use super::status::{Refusal, not_recorded};
-use crate::audit::RecordId;
+use crate::audit::{NewItems, RecordId};
 use crate::engine::Engine;
 use crate::engine::decision_log::{CallRecord, Recorded, RecordedItem};
 
@@ -61,11 +61,11 @@ impl<'c> RecordedCall<'c> {
 
     /// Records items that `engine` answered; the id of the first, empty where no log is kept. Returns
     /// when the answers may leave. What is waited with is small: every call carries it.
-    pub fn record<'e>(
+    pub fn record<'e, 'i, I: NewItems<'i>>(
         self,
         engine: &'e Engine,
-        items: &[RecordedItem<'_>],
-    ) -> impl Future<Output = Result<String, Refusal>> + use<'e> {
+        items: I,
+    ) -> impl Future<Output = Result<String, Refusal>> + use<'e, 'i, I> {
         let recorded = self.append(engine, self.time(engine), items);
         async move { finish(engine, recorded?).await.map(id_text) }
     }
@@ -82,7 +82,7 @@ impl<'c> RecordedCall<'c> {
             keyed.add_content(items);
         }
         let at = self.time(engine);
-        let recorded = self.append(engine, at, items);
+        let recorded = self.append(engine, at, items.iter().map(RecordedItem::as_new));
         let remembered = keyed.zip(recorded.as_ref().ok().and_then(Option::as_ref));
         let remembered = remembered.map(|(keyed, recorded)| {
             keyed.remember(recorded.first, &self.call, at);
@@ -98,10 +98,10 @@ impl<'c> RecordedCall<'c> {
     }
 
     /// The same, blocking; the id of the first.
-    pub fn record_blocking(
+    pub fn record_blocking<'i>(
         self,
         engine: &Engine,
-        items: &[RecordedItem<'_>],
+        items: impl NewItems<'i>,
     ) -> Result<Option<RecordId>, Refusal> {
         let recorded = self.append(engine, self.time(engine), items)?;
         let Some(log) = engine.decision_log() else { return Ok(None) };
@@ -109,13 +109,13 @@ impl<'c> RecordedCall<'c> {
         Ok(recorded.map(|recorded| recorded.first))
     }
 
-    fn append(
+    fn append<'i>(
         &self,
         engine: &Engine,
         at: Timestamp,
-        items: &[RecordedItem<'_>],
+        items: impl NewItems<'i>,
     ) -> Result<Option<Recorded>, Refusal> {
-        if items.is_empty() || engine.decision_log().is_none() {
+        if items.len() == 0 || engine.decision_log().is_none() {
             return Ok(None);
         }
         append(engine, &self.context(), at, items)
@@ -132,13 +132,13 @@ fn id_text(first: Option<RecordId>) -> String {
 }
 
 /// Appends items that `engine` answered at `now`. They may leave once [`finish`] returns.
-pub fn append(
+pub fn append<'i>(
     engine: &Engine,
     context: &[u8],
     now: Timestamp,
-    items: &[RecordedItem<'_>],
+    items: impl NewItems<'i>,
 ) -> Result<Option<Recorded>, Refusal> {
-    let Some(log) = engine.decision_log().filter(|_| !items.is_empty()) else {
+    let Some(log) = engine.decision_log().filter(|_| items.len() > 0) else {
         return Ok(None);
     };
     log.append(context, now, items).map_err(not_recorded)

@@ -9,6 +9,7 @@ use super::screener::refused_record;
 use super::v1;
 use crate::audit::ITEMS_PER_LEAF;
 use crate::engine::Engine;
+use crate::engine::decision_log::RecordedItem;
 
 /// The most addresses that are recorded of a refused call: one leaf, of at most 20 KiB.
 const MAX_RECORDED: usize = ITEMS_PER_LEAF;
@@ -78,7 +79,7 @@ pub async fn record_refusal(
     let options = ScreeningOptions::default();
     let call = RecordedCall::new(origin, &options, snapshot, engine.now());
     let call = call.with(|call| call.refused_queries = Some(queries.count as u32));
-    match call.record(engine, &items).await {
+    match call.record(engine, items.iter().map(RecordedItem::as_new)).await {
         Ok(_) => status,
         Err(refusal) => refusal.into(),
     }

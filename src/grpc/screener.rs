@@ -23,15 +23,18 @@ pub struct Screener<'s> {
     pub engine: &'s Engine,
     pub scope: Scope<'s>,
     pub now: Timestamp,
-    /// Records of answers without findings, by chain as asked: most items of a batch share one.
-    clear_records: RefCell<Vec<ClearRecord>>,
+    clear_records: ClearRecords,
 }
+
+/// Records of answers without findings in one scope, by chain as asked: most items of a batch share one.
+#[derive(Debug, Default)]
+pub struct ClearRecords(RefCell<Vec<ClearRecord>>);
 
 /// The record of an answer without findings to an address on a chain.
 #[derive(Debug)]
 struct ClearRecord {
     answer: ClearAnswer,
-    chain: String,
+    chain: Option<Box<str>>,
     record: RecordedAnswer,
 }
 
@@ -78,7 +81,16 @@ pub struct ClearAnswer {
 
 impl<'s> Screener<'s> {
     pub fn new(engine: &'s Engine, scope: Scope<'s>, now: Timestamp) -> Self {
-        Self { engine, scope, now, clear_records: RefCell::default() }
+        Self { engine, scope, now, clear_records: ClearRecords::default() }
+    }
+
+    /// The same with the records of an earlier screener in the same scope, whose moment is its too.
+    pub fn knowing(self, clear_records: ClearRecords) -> Self {
+        Self { clear_records, ..self }
+    }
+
+    pub fn into_clear_records(self) -> ClearRecords {
+        self.clear_records
     }
 
     /// Returns whether answers take a search, and so block.
@@ -134,14 +146,15 @@ impl<'s> Screener<'s> {
         let Some(answer) = clear_answer(screening) else {
             return RecordedAnswer::new(screening, query, references);
         };
-        let mut known = self.clear_records.borrow_mut();
-        let found = known.iter().find(|of| of.answer == answer && of.chain == query.chain);
+        let mut known = self.clear_records.0.borrow_mut();
+        let chain = query.named_chain();
+        let found = known.iter().find(|of| of.answer == answer && of.chain.as_deref() == chain);
         if let Some(found) = found {
             return found.record.of_another(references, Fingerprints::of(screening, query));
         }
         let record = RecordedAnswer::new(screening, query, references);
         if known.len() < MAX_CLEAR_RECORDS {
-            let chain = query.chain.to_owned();
+            let chain = chain.map(Box::from);
             known.push(ClearRecord { answer, chain, record: record.clone() });
         }
         record

@@ -31,7 +31,7 @@ use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
 use super::{access, clusters, convert, hubs, status, trace};
 use crate::engine::Engine;
-use crate::engine::decision_log::RecordedItem;
+use crate::engine::decision_log::RecordedItems;
 use crate::metrics::Metrics;
 use crate::screening::ScreeningSummary;
 use crate::screening::snapshot::Snapshot;
@@ -245,7 +245,7 @@ impl Screenings {
             };
         summaries.into_iter().for_each(|summary| self.count(summary));
         let call = RecordedCall::new(origin, &batch.options, snapshot.id(), now);
-        let record_id = call.record(&self.engine, &records).await?;
+        let record_id = call.record(&self.engine, records.iter()).await?;
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
             next_page_token: batch.token_after(items.len()),
             items,
@@ -352,7 +352,7 @@ struct AnsweredItems {
     items: Vec<v1::ScreeningItem>,
     summaries: Vec<Option<ScreeningSummary>>,
     /// One for each item where a log is kept.
-    records: Vec<RecordedItem<'static>>,
+    records: RecordedItems,
 }
 
 impl AnsweredItems {
@@ -360,7 +360,7 @@ impl AnsweredItems {
         Self {
             items: Vec::with_capacity(count),
             summaries: Vec::with_capacity(count),
-            records: Vec::with_capacity(count),
+            records: RecordedItems::default(),
         }
     }
 
@@ -370,7 +370,7 @@ impl AnsweredItems {
         if fits {
             self.items.push(answer.item);
             self.summaries.push(answer.summary);
-            self.records.extend(answer.record);
+            answer.record.iter().for_each(|record| self.records.push(record));
         }
         Ok(fits)
     }

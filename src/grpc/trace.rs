@@ -15,7 +15,9 @@ use super::transfers::check_address;
 use super::v1;
 use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
-use crate::engine::decision_log::{ItemRecord, RecordedItem, References, TraceRecord};
+use crate::engine::decision_log::{
+    ItemRecord, QueriedAddress, RecordedItem, References, TraceRecord,
+};
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::MAX_HOPS;
 
@@ -61,13 +63,14 @@ async fn record(
         max_hops: response.max_hops,
         cut_short: response.cut_short,
     };
-    let item =
-        ItemRecord { chain: asked.chain.clone(), trace: Some(trace), ..ItemRecord::default() };
+    let query = QueriedAddress { address: &asked.address, chain: &asked.chain };
+    let chain = query.named_chain().map(Box::from);
+    let item = ItemRecord { chain, trace: Some(trace), ..ItemRecord::default() };
     let address = asked.address.clone();
     let item = RecordedItem::undecided(item, address, &References::default());
     let options = ScreeningOptions::default();
     let call = RecordedCall::new(origin, &options, &response.snapshot_id, engine.now());
-    call.record(engine, &[item]).await
+    call.record(engine, [item.as_new()].into_iter()).await
 }
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {

@@ -16,7 +16,9 @@ use super::form::RowForm;
 use crate::audit::RecordId;
 use crate::domain::chain::Chain;
 use crate::domain::lock::Recover;
-use crate::engine::decision_log::{QueriedAddress, RecordedAnswer, RecordedItem, References};
+use crate::engine::decision_log::{
+    QueriedAddress, RecordedAnswer, RecordedItem, RecordedItems, References,
+};
 use crate::grpc::local::Local;
 use crate::grpc::screener::{ClearAnswer, Screener};
 use crate::grpc::v1;
@@ -109,7 +111,7 @@ fn answer_chunk(
     let mut cache = AnswerCache::default();
     let mut chain = ChainCache::default();
     let mut answers = Vec::with_capacity(chunk.len());
-    let mut records = Vec::new();
+    let mut records = RecordedItems::default();
     let mut is_cut = false;
     let none = References::default();
     let searches = screener.is_deep(row_settings.evidence);
@@ -124,13 +126,13 @@ fn answer_chunk(
         let query = QueriedAddress { address: asked.address, chain: chain_text };
         let plain = known.and_then(|chain| screener.clear_answer(query, chain));
         if let Some((plain, found_by)) = &plain
-            && let Some(at) = cache.find(*plain, chain_text)
+            && let Some(at) = cache.find(*plain, query.named_chain())
         {
             let known = &mut cache.0[at];
             known.times += 1;
             let answer = known.record.as_ref().zip(found_by.clone());
             let answer = answer.map(|(answer, by)| answer.of_another(&none, by));
-            records.extend(answer.map(|answer| answer.to(asked.address)));
+            answer.into_iter().for_each(|answer| records.push(&answer.to(asked.address)));
             answers.push((RowAnswer::Clear(at), known.record.is_some()));
             continue;
         }
@@ -140,17 +142,17 @@ fn answer_chunk(
             Some((plain, _)) => {
                 let mut rest = Vec::new();
                 row_settings.form.rest(&row, &mut rest);
-                let chain = chain_text.to_owned();
+                let chain = query.named_chain().map(Box::from);
                 let record = record.as_ref().map(|record| record.answer().clone());
                 cache.0.push(CachedAnswer { plain, chain, row, rest, record, times: 1 });
                 RowAnswer::Clear(cache.0.len() - 1)
             }
             None => RowAnswer::Row(Box::new(row)),
         };
-        records.extend(record);
+        record.iter().for_each(|record| records.push(record));
         answers.push((answer, is_recorded));
     }
-    let mut ids = RecordIds::new(local.record(&pinned, &records)?);
+    let mut ids = RecordIds::new(local.record(&pinned, records.iter())?);
     chunk.is_cut |= is_cut;
     write_rows(chunk, row_settings, &cache, &answers, &mut ids);
     if chunk.len() > 0 {
@@ -249,7 +251,7 @@ struct AnswerCache(Vec<CachedAnswer>);
 
 struct CachedAnswer {
     plain: ClearAnswer,
-    chain: String,
+    chain: Option<Box<str>>,
     row: ResultRow,
     /// The columns behind those of the input.
     rest: Vec<u8>,
@@ -260,8 +262,8 @@ struct CachedAnswer {
 
 impl AnswerCache {
     #[inline]
-    fn find(&self, plain: ClearAnswer, chain: &str) -> Option<usize> {
-        self.0.iter().position(|known| known.plain == plain && known.chain == chain)
+    fn find(&self, plain: ClearAnswer, chain: Option<&str>) -> Option<usize> {
+        self.0.iter().position(|known| known.plain == plain && known.chain.as_deref() == chain)
     }
 
     fn has_room(&self) -> bool {

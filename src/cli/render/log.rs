@@ -181,7 +181,9 @@ fn decision(record: &v1::ScreeningRecord, style: Style) -> String {
         "REFUSED".to_owned()
     } else if is_decided(record) {
         let decision = record.decision();
-        style.paint(words::colour(decision), words::decision(decision))
+        let painted = style.paint(words::colour(decision), words::decision(decision));
+        let is_complete = record.status() == v1::ScreeningStatus::Complete;
+        if is_complete { painted } else { format!("{painted}, INCOMPLETE") }
     } else {
         "-".to_owned()
     }

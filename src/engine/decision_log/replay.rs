@@ -81,7 +81,7 @@ impl Replayer<'_> {
 fn replay_answer(past: &RebuiltSnapshot<'_>, record: &Record) -> Result<Replay, EngineError> {
     let (recorded, address) = replayable(record)?;
     let scope = scope_of(past, record).map_err(|error| not_replayable(error.to_string()))?;
-    let chain: Option<Chain> = record.item.chain.parse().ok();
+    let chain: Option<Chain> = record.item.chain.as_deref().and_then(|chain| chain.parse().ok());
     let screening = past.screen(&scope, address, chain.as_ref());
     let screening = screening.map_err(|error| not_replayable(error.to_string()))?;
     // No snapshot names the shadow policy.

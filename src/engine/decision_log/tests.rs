@@ -143,7 +143,8 @@ impl Desk {
         fingerprints(address, &mut found);
         let item = answer.of_another(&references, Fingerprints::Many(found.into())).to(address);
         let call = CallRecord { snapshot: snapshot.id().into(), ..CallRecord::default() };
-        let recorded = self.log().append(&call.to_json(), time, &[item]).unwrap();
+        let recorded =
+            self.log().append(&call.to_json(), time, [item.as_new()].into_iter()).unwrap();
         self.log().finish_blocking(recorded).unwrap().unwrap().first
     }
 

@@ -72,7 +72,7 @@ pub fn message(record: &Record, rows: &mut RowNames<'_>) -> v1::ScreeningRecord 
         snapshot_id: call.snapshot.to_string(),
         options: Some(options(call)),
         address: address.clone().unwrap_or_default(),
-        chain: item.chain.clone(),
+        chain: item.chain.as_deref().unwrap_or_default().to_owned(),
         request_id: references.request_id.clone(),
         customer_reference: references.customer.clone().unwrap_or_default(),
         redacted: address.is_none(),

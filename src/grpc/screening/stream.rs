@@ -11,11 +11,11 @@ use tonic::{Status, Streaming};
 
 use super::Screenings;
 use crate::audit::RecordId;
-use crate::engine::decision_log::RecordedItem;
+use crate::engine::decision_log::{RecordedItem, RecordedItems};
 use crate::grpc::blocking::in_turn;
 use crate::grpc::recording::{self, CallOrigin, RecordedCall};
 use crate::grpc::request::ScreeningOptions;
-use crate::grpc::screener::{AnsweredItem, Screener, Unanswered};
+use crate::grpc::screener::{AnsweredItem, ClearRecords, Screener, Unanswered};
 use crate::grpc::status::Refusal;
 use crate::grpc::v1;
 use crate::screening::snapshot::Snapshot;
@@ -25,11 +25,13 @@ pub(super) struct Session {
     identity: Arc<str>,
     /// Options that were refused stay in force as a refusal: to go on with those before would
     /// answer another question than was asked.
-    options: Result<ScreeningOptions, Refusal>,
+    options: Result<Arc<ScreeningOptions>, Refusal>,
     /// The snapshot that was sent last, and the moment that its versions are of.
     sent: Option<(String, Option<Timestamp>)>,
     /// What is recorded beside items under the options in force, by the last snapshot.
     context: Option<StreamContext>,
+    /// Of the snapshot, the options and the moment that were used last.
+    clear_records: ClearRecords,
 }
 
 struct StreamContext {
@@ -42,9 +44,10 @@ impl Session {
         Self {
             service,
             identity,
-            options: Ok(ScreeningOptions::default()),
+            options: Ok(Arc::default()),
             sent: None,
             context: None,
+            clear_records: ClearRecords::default(),
         }
     }
 
@@ -54,7 +57,7 @@ impl Session {
         now: Timestamp,
     ) -> Result<Prepared, Status> {
         if question.options.is_some() {
-            self.options = ScreeningOptions::check(question.options.as_ref(), None);
+            self.options = ScreeningOptions::check(question.options.as_ref(), None).map(Arc::new);
             self.context = None;
         }
         let snapshot = self.service.snapshot()?;
@@ -75,8 +78,11 @@ impl Session {
                 }))
             }
             Ok((scope, _)) => {
-                let screener = Screener::new(&engine, scope, now);
-                PreparedAnswer::Ready(Box::new(screener.item(query, false)))
+                let known = std::mem::take(&mut self.clear_records);
+                let screener = Screener::new(&engine, scope, now).knowing(known);
+                let item = screener.item(query, false);
+                self.clear_records = screener.into_clear_records();
+                PreparedAnswer::Ready(Box::new(item))
             }
             Err(refusal) => {
                 let unanswered = Unanswered::new(&engine, query, refusal);
@@ -102,6 +108,7 @@ impl Session {
         if let Some(known) = known {
             return Some(known.json.clone());
         }
+        self.clear_records = ClearRecords::default();
         let origin = CallOrigin { method: "StreamScreenAddresses", identity: &self.identity };
         let call = RecordedCall::new(origin, options, snapshot.id(), now);
         let json = call.context();
@@ -126,7 +133,7 @@ impl Session {
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Timestamp,
-        options: ScreeningOptions,
+        options: Arc<ScreeningOptions>,
     ) -> Option<MessageWork> {
         if !options.include_snapshot {
             return None;
@@ -157,7 +164,7 @@ impl Recording {
 /// Items that may share leaves, with the places of their answers.
 struct RecordedGroup {
     recording: Recording,
-    items: Vec<RecordedItem<'static>>,
+    items: RecordedItems,
     places: Vec<usize>,
 }
 
@@ -185,6 +192,7 @@ impl Conversation {
         }
         let first = self.questions.next().await?;
         let now = self.session.service.engine.now();
+        self.session.clear_records = ClearRecords::default();
         let mut part = vec![first.and_then(|question| self.session.prepare(question, now))];
         while part.len() < MOST_TOGETHER && part.last().is_some_and(is_ready) {
             let Some(Some(question)) = self.questions.next().now_or_never() else { break };
@@ -219,12 +227,13 @@ impl Screenings {
                 let Some((recording, record)) = recording.zip(record) else { return response };
                 match records.last_mut().filter(|group| group.recording.is_alike(&recording)) {
                     Some(group) => {
-                        group.items.push(record);
+                        group.items.push(&record);
                         group.places.push(place);
                     }
                     None => {
-                        let (items, places) = (vec![record], vec![place]);
-                        records.push(RecordedGroup { recording, items, places });
+                        let mut items = RecordedItems::default();
+                        items.push(&record);
+                        records.push(RecordedGroup { recording, items, places: vec![place] });
                     }
                 }
                 response
@@ -251,7 +260,7 @@ impl Screenings {
         let mut ids = Vec::new();
         let mut last = None;
         for RecordedGroup { recording: Recording { context, now }, items, places } in groups {
-            let recorded = recording::append(&self.engine, &context, now, &items)?;
+            let recorded = recording::append(&self.engine, &context, now, items.iter())?;
             let Some(recorded) = recorded else { continue };
             let of_item = |(n, place)| (place, recorded.first.following(n));
             ids.extend(places.into_iter().enumerate().map(of_item));
@@ -299,7 +308,7 @@ struct AnsweredQuestion {
 struct MessageWork {
     snapshot: Arc<Snapshot>,
     now: Timestamp,
-    options: ScreeningOptions,
+    options: Arc<ScreeningOptions>,
 }
 
 enum PreparedAnswer {

@@ -5,7 +5,7 @@ use tonic::Status;
 
 use super::basis::Basis;
 use super::{Moment, Screenings};
-use crate::engine::decision_log::KnownAnswer;
+use crate::engine::decision_log::{KnownAnswer, RecordedItem};
 use crate::grpc::idempotency::{IdempotencyKey, KeyedCall, is_recorded};
 use crate::grpc::payment::{AnsweredPayment, CheckedPayment};
 use crate::grpc::recording::{CallOrigin, RecordedCall};
@@ -101,7 +101,7 @@ impl Screenings {
             Err(NoAnswer::Refused(unanswered)) => {
                 let Unanswered { refusal, record, .. } = *unanswered;
                 let call = call.with(|call| keyed.iter().for_each(|keyed| keyed.add_to(call)));
-                call.record(&self.engine, record.as_slice()).await?;
+                call.record(&self.engine, record.iter().map(RecordedItem::as_new)).await?;
                 return Err(refusal.into());
             }
         };

@@ -166,7 +166,9 @@ fn a_payment_that_was_recorded_otherwise_differs() {
             })
             .collect();
         let log = desk.engine.decision_log().unwrap();
-        let forged = log.append(&call.to_json(), records[0].time, &items).unwrap();
+        let forged = log
+            .append(&call.to_json(), records[0].time, items.iter().map(RecordedItem::as_new))
+            .unwrap();
         let forged = log.finish_blocking(forged).unwrap().unwrap().first.to_string();
         for id in [&forged, &following(&forged, 1)] {
             let replayed = desk.replay(id).await;

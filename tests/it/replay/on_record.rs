@@ -71,7 +71,9 @@ impl OnRecord {
             ..CallRecord::default()
         };
         let log = engine.decision_log().unwrap();
-        let appended = log.append(&call.to_json(), question.now, items).unwrap();
+        let appended = log
+            .append(&call.to_json(), question.now, items.iter().map(RecordedItem::as_new))
+            .unwrap();
         let recorded = log.finish_blocking(appended).unwrap().unwrap();
         let id = snapshot.id();
         if !self.by_snapshot.contains_key(id) {
