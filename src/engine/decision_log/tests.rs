@@ -4,6 +4,7 @@ mod checkpoints;
 mod parties;
 mod queries;
 mod retention;
+mod syncs;
 
 use std::path::Path;
 use std::sync::Arc;
