@@ -56,7 +56,7 @@ fn main() {
     drop(log);
     let bytes = disk(&batches) as f64 / (millions * 1_000_000) as f64;
     println!("on disk: {bytes:.1} bytes an answer");
-    read(&logs(&batches).expect("it is there")[0].path, &last);
+    read(&logs(&batches).expect("it is there").logs[0].path, &last);
 
     for (what, durability, threads) in
         [("calls, interval", interval, 1), ("calls, fsync, 64 threads", Durability::Fsync, THREADS)]

@@ -70,7 +70,7 @@ mod writer;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use checkpoint_file::Checkpoints;
-pub use directory::{LogDirectory, logs};
+pub use directory::{LogDirectory, Logs, logs};
 pub use entry::commitment;
 pub use error::{AuditError, Damage};
 pub use keys::LogKey;

@@ -6,7 +6,7 @@ P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493  # Ed25519: 
 D = -121665 * pow(121666, -1, P) % P
 BECH32, DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz:-"
 sha256 = lambda data: hashlib.sha256(data).digest()
-node = lambda *below: sha256(b"\1" + b"".join(below))
+node = lambda *below: check({*map(len, below)} == {32}, "A hash has a wrong length.") and sha256(b"\1" + b"".join(below))
 decode = lambda text: base64.b64decode(text, validate=True)
 load = lambda path: pathlib.Path(path).read_bytes().decode()
 check = lambda is_true, sentence: is_true or sys.exit("FAILED: " + sentence)
@@ -28,14 +28,14 @@ def is_signature(public, message, signature):  # RFC 8032, 5.1.7
     x, y = add(multiply(s, base), multiply(8 * L - k, point(public)))
     return len(signature) == 64 and s < L and (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 def checkpoint(note, keys):  # C2SP signed-note and tlog-checkpoint: origin, size and root, if a key has signed
-    end = note.rstrip("\n").rindex("\n\n") + 1
-    text, (origin, size, root) = note[:end], note[:end].split("\n")[:3]
+    text, signatures = note.rstrip("\n").split("\n\n")[-2:]  # the last one, where a file has several
+    origin, size, root = text.split("\n")[:3]
     keys = [(key_id, decode(key)) for name, key_id, key in (key.split("+", 2) for key in keys) if name == origin]
     for key_id, key in keys:  # a byte 1 for Ed25519, then the public key
         check(sha256(f"{origin}\n".encode() + key)[:4].hex() == key_id, "The verifier key does not fit its hash.")
-        for found in map(decode, re.findall(f"^— {re.escape(origin)} (.*)$", note[end:], re.M)):
+        for found in map(decode, re.findall(f"^— {re.escape(origin)} (.*)$", signatures, re.M)):
             if found[:4].hex() == key_id:
-                check(is_signature(key[1:], text.encode(), found[4:]), "The signature of the checkpoint is wrong.")
+                check(is_signature(key[1:], f"{text}\n".encode(), found[4:]), "The signature of the checkpoint is wrong.")
                 return origin, int(size), decode(root)
     check(False, f"The checkpoint is of the log {origin!a} and has no signature by the given key.")
 def root_of(leaf, index, size, hashes):  # RFC 6962, 2.1.1: the root by an inclusion proof
@@ -80,7 +80,7 @@ def main(options):
     version, time, context, count, alone, first = struct.unpack(">Bq32sBH32s", entry)  # all but the root of the records
     check(version == 3, "The entry has a version that this script does not read.")
     record, is_alone = f"{sha256(origin.encode())[:4].hex()}-{index}.{item}", alone >> item & 1
-    check(options.record in (None, record) and 0 <= item < count, f"The proof is of another record: {record}.")
+    check(options.record in (None, record) and 0 <= item < count <= 16, f"The proof is of another record: {record}.")
     (answer, address, reference), texts = zip(*(part(name, proof) for name in ("answer", "address", "reference")))
     fits = len(answer) == len(address) == 32 and len(reference) in (0, 32) and (is_alone or answer + reference == first)
     hashed = records_root(sha256(b"\2" + answer + address + reference) if is_alone else address, item, count, path)

@@ -301,14 +301,21 @@ impl Appender {
     }
 
     pub(super) fn retry(&self) -> Result<(), AuditError> {
-        let mut writer = self.writer.lock().recover();
-        let mut failure = self.failure.lock().recover();
-        match failure.as_mut() {
+        let failure = || self.failure.lock().recover();
+        match &*failure() {
             None => return Ok(()),
             Some(failure) if failure.is_final => return Err(failure.error.clone()),
-            Some(failure) => {
-                self.write_batch(&mut writer).inspect_err(|error| failure.error = error.clone())?;
+            Some(_) => {}
+        }
+        let written = self.write_batch(&mut self.writer.lock().recover());
+        // Leaves that no checkpoint could be signed over would look as if it had been removed.
+        let done = written.and_then(|()| self.sync()).and_then(|()| self.sign().map(drop));
+        let mut failure = failure();
+        if let Err(error) = done {
+            if let Some(failure) = failure.as_mut().filter(|failure| !failure.is_final) {
+                failure.error = error.clone();
             }
+            return Err(error);
         }
         *failure = None;
         self.has_failed.store(false, Ordering::Release);

@@ -7,11 +7,11 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::note::{DASH, is_signature, is_signature_start};
+use super::note::{DASH, VerifierKey, is_signature, is_signature_start};
 use super::{AuditError, LEAVES_PER_BLOCK, SignedCheckpoint, block_of, files};
 
-/// The longest checkpoint, in bytes.
-const MAX_NOTE: usize = 64 << 10;
+/// The longest checkpoint, in bytes: with two signatures and the longest name it has some 700.
+const MAX_NOTE: usize = 4 << 10;
 
 /// Bytes of the end of the file that are read for its last checkpoint, which has some 250.
 const TAIL: u64 = 8 << 10;
@@ -37,7 +37,7 @@ impl Checkpoints {
     /// Begins at an offset, with which a checkpoint must begin.
     fn open_at(log: &Path, position: u64) -> Result<Self, AuditError> {
         let path = path(log);
-        let mut file = File::open(&path).map_err(AuditError::io(&path))?;
+        let mut file = files::open(&path)?;
         // Those signed from now on are left out: they may cover leaves that a reader has passed.
         let length = file.metadata().map_err(AuditError::io(&path))?.len();
         file.seek(SeekFrom::Start(position)).map_err(AuditError::io(&path))?;
@@ -58,7 +58,9 @@ impl Checkpoints {
             if !line.ends_with(b"\n") {
                 let what = "the last checkpoint is damaged, not cut off";
                 let damaged = || AuditError::damaged(&self.path, self.position, what);
-                return is_torn(&note).then_some(None).ok_or_else(damaged);
+                // A crash leaves less than the longest one.
+                let is_torn = note.len() < MAX_NOTE && is_torn(&note);
+                return is_torn.then_some(None).ok_or_else(damaged);
             }
             blank_lines += u32::from(line == b"\n");
         }
@@ -77,7 +79,7 @@ pub(super) fn last(log: &Path) -> Result<(Option<SignedCheckpoint>, u64), AuditE
     let path = path(log);
     let length = files::length(&path)?;
     let tail = length.saturating_sub(TAIL);
-    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let file = files::open(&path)?;
     let bytes = files::read_at(&file, tail, TAIL as usize).map_err(AuditError::io(&path))?;
     let start = if tail == 0 { Some(0) } else { first_start(&bytes) };
     if let Some(start) = start
@@ -166,7 +168,7 @@ pub(super) fn divided_blocks(log: &Path, blocks: Range<u64>) -> Result<BTreeSet<
 /// Returns where a checkpoint of at most `size` leaves begins, not far before the first one of more.
 fn start_of(log: &Path, size: u64) -> Result<u64, AuditError> {
     let path = path(log);
-    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let file = files::open(&path)?;
     let (mut low, mut high) = (0, files::length(&path)?);
     while high - low > TAIL {
         let middle = low + (high - low) / 2;
@@ -183,6 +185,24 @@ fn start_of(log: &Path, size: u64) -> Result<u64, AuditError> {
         }
     }
     Ok(low)
+}
+
+/// Returns the checkpoint of `size` leaves that a key has signed.
+pub(super) fn signed_by(
+    log: &Path,
+    size: u64,
+    key: &VerifierKey,
+) -> Result<Option<SignedCheckpoint>, AuditError> {
+    for signed in Checkpoints::open_at(log, start_of(log, size.saturating_sub(1))?)? {
+        let signed = signed?;
+        if signed.checkpoint.size > size {
+            break;
+        }
+        if signed.checkpoint.size == size && signed.verify(key).is_ok() {
+            return Ok(Some(signed));
+        }
+    }
+    Ok(None)
 }
 
 /// Appends a checkpoint and syncs it.
@@ -254,6 +274,14 @@ mod tests {
         }
         assert!(text.len() as u64 > 4 * TAIL);
     }
+
+    #[test]
+    fn endless_line_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(path(folder.path()), "a".repeat(2 * MAX_NOTE)).unwrap();
+        assert!(matches!(last(folder.path()), Err(AuditError::Damaged(_))));
+    }
+
     /// Damage among later checkpoints shows that they are not read.
     #[test]
     fn divided_blocks_are_found_without_reading_what_follows() {

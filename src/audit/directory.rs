@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::head::LogId;
-use super::{AuditError, files, origin};
+use super::{AuditError, Damage, files, origin};
 
 /// One of the logs in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +15,42 @@ pub struct LogDirectory {
     pub tag: [u8; 4],
 }
 
-/// Lists the logs in a directory, oldest first. The last is in use.
-pub fn logs(directory: &Path) -> Result<Vec<LogDirectory>, AuditError> {
-    let numbers = files::log_numbers(directory)?.into_iter();
-    numbers
-        .map(|number| {
-            let path = files::log_directory(directory, number);
-            let origin = origin::read(&path)?.origin;
-            let tag = LogId::of(&origin).tag();
-            Ok(LogDirectory { number, path, origin, tag })
-        })
-        .collect()
+/// The logs in a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Logs {
+    /// Oldest first. The last is in use.
+    pub logs: Vec<LogDirectory>,
+    /// Why some cannot be read.
+    pub unreadable: Vec<Damage>,
+}
+
+/// Lists the logs in a directory.
+pub fn logs(directory: &Path) -> Result<Logs, AuditError> {
+    let mut found = Logs::default();
+    let mut next = 1;
+    for number in files::log_numbers(directory)? {
+        if next < number {
+            let path = files::log_directory(directory, next);
+            let what = if next + 1 == number {
+                "the log is missing".to_owned()
+            } else {
+                format!("the log is missing, as are those up to log.{}", number - 1)
+            };
+            found.unreadable.push(Damage { path, byte: 0, leaf: None, what });
+        }
+        next = number + 1;
+        let path = files::log_directory(directory, number);
+        match origin::read(&path) {
+            Ok(origin::Origin { origin, .. }) => {
+                let tag = LogId::of(&origin).tag();
+                found.logs.push(LogDirectory { number, path, origin, tag });
+            }
+            Err(AuditError::Damaged(damage)) => found.unreadable.push(damage),
+            Err(error) => {
+                let what = error.to_string();
+                found.unreadable.push(Damage { path, byte: 0, leaf: None, what });
+            }
+        }
+    }
+    Ok(found)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::lock::Recover;
 
-use super::directory::logs;
+use super::directory::{Logs, logs};
 use super::recover::{self, Access};
 use super::store::Store;
 use super::{AuditError, files};
@@ -31,12 +31,14 @@ impl EarlierLogs {
             return Ok(Some(Arc::clone(store)));
         }
         // Ids of no log are rare: they cost the reading of a small file for each log.
-        for log in logs(&self.directory)? {
+        let Logs { logs, unreadable } = logs(&self.directory)?;
+        for log in logs {
             if log.tag == tag && log.number < self.present {
                 return self.open(log.number, tag).map(Some);
             }
         }
-        Ok(None)
+        // It may be one of these.
+        unreadable.into_iter().next().map_or(Ok(None), |damage| Err(damage.into()))
     }
 
     fn open(&self, number: u64, tag: [u8; 4]) -> Result<Arc<Store>, AuditError> {
@@ -50,9 +52,10 @@ impl EarlierLogs {
         Ok(store)
     }
 
-    /// Returns all of them, oldest first.
+    /// Returns all that can be read, oldest first.
     pub(super) fn all(&self) -> Result<Vec<Arc<Store>>, AuditError> {
-        let logs = logs(&self.directory)?.into_iter().filter(|log| log.number < self.present);
+        let logs = logs(&self.directory)?.logs.into_iter();
+        let logs = logs.filter(|log| log.number < self.present);
         logs.map(|log| self.open(log.number, log.tag)).collect()
     }
 

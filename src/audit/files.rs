@@ -14,17 +14,50 @@ pub(super) fn log_directory(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{LOG}{number}"))
 }
 
+/// The most logs of a directory: each is a restore or a copy.
+pub(super) const MAX_LOGS: u64 = 1_000_000;
+
+/// What stands in a directory of logs.
+#[derive(Default)]
+pub(super) struct LogNames {
+    /// The numbers of the logs, ascending.
+    pub(super) numbers: Vec<u64>,
+    /// Paths that look like logs and are none.
+    pub(super) others: Vec<PathBuf>,
+}
+
+pub(super) fn log_names(directory: &Path) -> Result<LogNames, AuditError> {
+    let mut names = LogNames::default();
+    for entry in fs::read_dir(directory).map_err(AuditError::io(directory))? {
+        let entry = entry.map_err(AuditError::io(directory))?;
+        let name = entry.file_name();
+        let Some(number) = name.to_str().and_then(|name| name.strip_prefix(LOG)) else { continue };
+        let number = number.parse().ok().filter(|number| name == *format!("{LOG}{number}"));
+        match number.filter(|number| (1..=MAX_LOGS).contains(number)) {
+            Some(number) => names.numbers.push(number),
+            None => names.others.push(entry.path()),
+        }
+    }
+    names.numbers.sort_unstable();
+    Ok(names)
+}
+
 /// Returns the numbers of the logs in a directory, ascending.
 pub(super) fn log_numbers(directory: &Path) -> Result<Vec<u64>, AuditError> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(directory).map_err(AuditError::io(directory))? {
-        let name = entry.map_err(AuditError::io(directory))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(LOG)?.parse::<u64>().ok());
-        numbers.extend(number.filter(|number| name == *format!("{LOG}{number}")));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
+    Ok(log_names(directory)?.numbers)
 }
+
+/// Opens a file for reading. A pipe or a device, which may have no end, is refused.
+pub(super) fn open(path: &Path) -> Result<File, AuditError> {
+    let found = fs::metadata(path).map_err(AuditError::io(path))?;
+    if !found.is_file() {
+        return Err(AuditError::damaged(path, 0, "it is no regular file"));
+    }
+    File::open(path).map_err(AuditError::io(path))
+}
+
+/// The longest file of text that is read whole, in bytes: a key takes some 200.
+const MAX_TEXT_FILE: usize = 1 << 20;
 
 pub(super) fn segment(log: &Path, number: u64) -> PathBuf {
     log.join("segments").join(format!("{number:08}"))
@@ -90,7 +123,10 @@ pub(super) fn create_directory(path: &Path) -> Result<(), AuditError> {
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, AuditError> {
-    let bytes = fs::read(path).map_err(AuditError::io(path))?;
+    let bytes = read_up_to(&open(path)?, MAX_TEXT_FILE + 1).map_err(AuditError::io(path))?;
+    if bytes.len() > MAX_TEXT_FILE {
+        return Err(AuditError::damaged(path, 0, format!("more than {MAX_TEXT_FILE} bytes")));
+    }
     String::from_utf8(bytes).map_err(|_| AuditError::damaged(path, 0, "it is not UTF-8"))
 }
 

@@ -13,8 +13,6 @@
 //! n / 8, lowest bit first. With 11 bits for each distinct fingerprint about 1 % are found that are
 //! not there.
 
-use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -82,11 +80,10 @@ pub(super) fn may_contain(
 ) -> Result<bool, AuditError> {
     let path = files::filter(log, segment);
     let io = AuditError::io(&path);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(io(error)),
-    };
+    if !std::fs::exists(&path).map_err(&io)? {
+        return Ok(true);
+    }
+    let file = files::open(&path)?;
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).map_err(&io)?;
     head::check(&path, &head, Kind::Filter, segment, id)?;
@@ -124,6 +121,9 @@ pub(super) fn collect(
     Ok(found)
 }
 
+/// The most bytes of a filter that are read: a segment of 2^20 records has 8 MB of fingerprints.
+const MAX_FILE: usize = 256 << 20;
+
 /// A filter in memory.
 pub(super) struct LoadedFilter {
     bytes: Vec<u8>,
@@ -133,11 +133,11 @@ impl LoadedFilter {
     /// Reads a filter and checks its checksum. `None` if there is none.
     pub(super) fn read(log: &Path, segment: u64, id: LogId) -> Result<Option<Self>, AuditError> {
         let path = files::filter(log, segment);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(AuditError::io(&path)(error)),
-        };
+        let io = AuditError::io(&path);
+        if !std::fs::exists(&path).map_err(&io)? {
+            return Ok(None);
+        }
+        let bytes = files::read_up_to(&files::open(&path)?, MAX_FILE).map_err(&io)?;
         head::check(&path, bytes.get(..HEAD).unwrap_or(&bytes), Kind::Filter, segment, id)?;
         let is_whole = bytes.split_last_chunk::<CHECKSUM>().is_some_and(|(rest, checksum)| {
             rest.len() >= HEAD + LINE

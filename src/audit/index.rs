@@ -173,8 +173,11 @@ impl Index {
 
     pub(super) fn open(log: &Path, id: LogId, writable: bool) -> Result<Self, AuditError> {
         let path = Self::path(log);
-        let file = OpenOptions::new().read(true).write(writable).open(&path);
-        let file = file.map_err(AuditError::io(&path))?;
+        let mut file = files::open(&path)?;
+        if writable {
+            let opened = OpenOptions::new().read(true).write(true).open(&path);
+            file = opened.map_err(AuditError::io(&path))?;
+        }
         let head = files::read_up_to(&file, HEAD).map_err(AuditError::io(&path))?;
         head::check(&path, &head, Kind::Index, 0, id)?;
         Ok(Self { path, file })

@@ -94,7 +94,15 @@ impl Log {
         };
         let number = match current {
             Some(number) => number,
-            None => start(directory, newest.unwrap_or(0) + 1, &settings.name)?,
+            None => {
+                let newest = newest.unwrap_or(0);
+                if newest == files::MAX_LOGS {
+                    let path = files::log_directory(directory, newest);
+                    let what = "no log can follow: move it out of the directory if it is none";
+                    return Err(AuditError::damaged(&path, 0, what));
+                }
+                start(directory, newest + 1, &settings.name)?
+            }
         };
         let path = files::log_directory(directory, number);
         let Recovered { store, encoder, cut } = recover::open(&path, Access::Append)?;

@@ -68,7 +68,7 @@ impl Origin {
     /// Returns whether the log stands where it was started, and has its key.
     pub(super) fn is_in_place(&self, log: &Path) -> Result<bool, AuditError> {
         let path = log.join("origin");
-        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        let file = files::open(&path)?;
         let place = place_of(&file).map_err(AuditError::io(&path))?;
         let key = log.join("key");
         Ok(place == self.place && fs::exists(&key).map_err(AuditError::io(&key))?)

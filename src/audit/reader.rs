@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::lock::Recover;
 
 use super::block::LeafView;
-use super::checkpoint_file::Checkpoints;
+use super::checkpoint_file::{self, Checkpoints};
 use super::keys::LogKey;
 use super::leaf::Leaf;
 use super::merkle::{Hash, consistency_ranges, inclusion_ranges};
@@ -159,6 +159,18 @@ impl Reader {
     /// Returns every checkpoint, oldest first.
     pub fn checkpoints(&self) -> Result<Checkpoints, AuditError> {
         Checkpoints::open(&self.store.directory)
+    }
+
+    /// Returns the checkpoint from which on a key signs, and which the key before has signed too. `None`
+    /// of the first key.
+    pub fn rotation_checkpoint(
+        &self,
+        key: &LogKey,
+    ) -> Result<Option<SignedCheckpoint>, AuditError> {
+        if key.from == 0 {
+            return Ok(None);
+        }
+        checkpoint_file::signed_by(&self.store.directory, key.from, &key.key)
     }
 
     /// Returns the verifier keys, oldest first.

@@ -2,7 +2,7 @@
 //! there. What a checkpoint covers is never cut: damage there is an error.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, RwLock};
@@ -198,7 +198,7 @@ impl Scan<'_> {
         if !fs::exists(&path).map_err(AuditError::io(&path))? {
             return Ok(false);
         }
-        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        let file = files::open(&path)?;
         if self.writable {
             file.sync_all().map_err(AuditError::io(&path))?;
         }
@@ -284,7 +284,7 @@ pub(super) fn has_frames(log: &Path, segment: u64) -> Result<bool, AuditError> {
     if !fs::exists(&path).map_err(AuditError::io(&path))? {
         return Ok(false);
     }
-    let file = File::open(&path).map_err(AuditError::io(&path))?;
+    let file = files::open(&path)?;
     let bytes = files::read_at(&file, HEAD as u64, usize::MAX).map_err(AuditError::io(&path))?;
     let place = FramePlace { segment, offset: HEAD as u64 };
     Ok(frame::split_first(&bytes, place).is_ok())

@@ -1,7 +1,6 @@
 //! The open files and the hashes of one log, as readers and the writer share them.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -71,7 +70,7 @@ impl BlockBytes {
         let segment = number >> SEGMENT_BITS;
         let path = files::segment(log, segment);
         let mut bytes = vec![0; place.length as usize];
-        let read = File::open(&path).and_then(|file| file.read_exact_at(&mut bytes, place.offset));
+        let read = files::open(&path)?.read_exact_at(&mut bytes, place.offset);
         read.map_err(AuditError::io(&path))?;
         let first = FramePlace { segment, offset: place.offset };
         Ok(Self { bytes, number, first, path })

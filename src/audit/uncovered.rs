@@ -1,5 +1,8 @@
 //! Leaves behind the last checkpoint. One is signed every few seconds and at the end, so a crash leaves
-//! few without. More show that checkpoints were removed: the leaves that they covered could be rewritten.
+//! few without, and a log that cannot sign takes no more leaves. More show that checkpoints were removed:
+//! the leaves that they covered could be rewritten.
+
+use std::ops::Range;
 
 use crate::domain::lock::Recover;
 
@@ -12,29 +15,61 @@ use super::{AuditError, LEAVES_PER_BLOCK, block_of, checkpoint_file};
 const MAX_SPAN: i64 = 60 * 60 * 1_000_000;
 
 /// The leaves that no checkpoint covers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Uncovered {
-    pub(super) count: u64,
+    /// By block: a log that is verified while it grows may have very many.
+    parts: Vec<UncoveredPart>,
+}
+
+/// Leaves of one block.
+#[derive(Clone, Debug)]
+struct UncoveredPart {
+    leaves: Range<u64>,
     /// Earliest and latest, in microseconds since 1970.
     times: Option<(i64, i64)>,
 }
 
 impl Uncovered {
-    pub(super) fn add(&mut self, leaf: &LeafView<'_>) {
-        self.count += 1;
-        if let LeafView::Full(leaf) = leaf {
-            let (earliest, latest) = self.times.unwrap_or((leaf.time, leaf.time));
-            self.times = Some((earliest.min(leaf.time), latest.max(leaf.time)));
+    /// Adds leaves of one block, which `first` is the index of the first of.
+    pub(super) fn add(&mut self, first: u64, leaves: &[LeafView<'_>]) {
+        let times = leaves.iter().filter_map(|leaf| match leaf {
+            LeafView::Full(leaf) => Some(leaf.time),
+            LeafView::Bare(_) => None,
+        });
+        let (earliest, latest) = (times.clone().min(), times.max());
+        let leaves = first..first + leaves.len() as u64;
+        self.add_part(leaves, earliest.zip(latest));
+    }
+
+    fn add_part(&mut self, leaves: Range<u64>, times: Option<(i64, i64)>) {
+        self.parts.push(UncoveredPart { leaves, times });
+    }
+
+    /// Leaves out what a checkpoint of `signed` leaves covers: one that was signed since.
+    pub(super) fn leave_out_before(&mut self, signed: u64) {
+        for part in &mut self.parts {
+            part.leaves.start = part.leaves.start.max(signed).min(part.leaves.end);
         }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.parts.iter().map(|part| part.leaves.end - part.leaves.start).sum()
     }
 
     /// Returns what is wrong with them; `signed` is the size of the last checkpoint, or 0.
     pub(super) fn fault(&self, signed: u64) -> Option<String> {
-        let count = self.count;
-        let span = self.times.map_or(0, |(earliest, latest)| latest.saturating_sub(earliest));
+        let count = self.count();
+        let left = self.parts.iter().filter(|part| !part.leaves.is_empty());
+        let times = left.filter_map(|part| part.times);
+        let earliest = times.clone().map(|(earliest, _)| earliest).min();
+        let latest = times.map(|(_, latest)| latest).max();
+        let span = earliest.zip(latest).map_or(0, |(from, to)| to.saturating_sub(from));
         // A crash may come before the first leaf is signed.
         ((signed == 0 && count > 1) || span > MAX_SPAN).then(|| {
-            format!("no checkpoint covers the last {count} leaves: those that did were removed")
+            format!(
+                "no checkpoint covers the last {count} leaves: those that did were removed, or the \
+                 clock leaped"
+            )
         })
     }
 }
@@ -52,7 +87,7 @@ pub(super) fn check(store: &Store) -> Result<(), AuditError> {
         };
         let block = bytes.decode()?;
         let leaves = &block.leaves()[(index % LEAVES_PER_BLOCK) as usize..];
-        leaves.iter().for_each(|leaf| uncovered.add(leaf));
+        uncovered.add(index, leaves);
         index += leaves.len() as u64;
     }
     match uncovered.fault(latest) {
@@ -62,5 +97,24 @@ pub(super) fn check(store: &Store) -> Result<(), AuditError> {
             format!("{what}. Restore the file, or delete `key` beside it: the next log begins"),
         )),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_signed_since_is_left_out() {
+        let mut uncovered = Uncovered::default();
+        uncovered.add_part(300..302, Some((0, 7)));
+        uncovered.add_part(512..515, Some((MAX_SPAN, MAX_SPAN + 2)));
+        assert!(uncovered.fault(300).is_some());
+        for (signed, count) in [(300, 5), (301, 4), (302, 3), (513, 2), (515, 0), (600, 0)] {
+            uncovered.leave_out_before(signed);
+            assert_eq!(uncovered.count(), count, "{signed}");
+            assert_eq!(uncovered.fault(signed).is_some(), signed < 302, "{signed}");
+        }
+        assert!(uncovered.fault(0).is_none(), "none is left");
     }
 }

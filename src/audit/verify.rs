@@ -154,20 +154,40 @@ fn verify_once(
     };
     for block in 0..rows {
         pass.sealed_block(block, index.row(block))?;
+        if pass.report.finding_count > MAX_FOUND {
+            let what = format!("more than {MAX_FOUND} findings: the rest is not verified");
+            pass.report.add(damage(log, 0, block << BLOCK_BITS, what));
+            return Ok(pass.report);
+        }
     }
     pass.open_blocks(rows)?;
-    let Pass { mut report, signed, mut accounts, frontier, uncovered, .. } = pass;
-    report.uncovered = uncovered.count;
-    if let Some(what) = uncovered.fault(signed.last_size()) {
-        let leaf = Some(signed.last_size());
-        report.add(Damage { path: checkpoint_file::path(log), byte: 0, leaf, what });
+    let Pass { mut report, signed, mut accounts, frontier, mut uncovered, .. } = pass;
+    // A server may have signed meanwhile. Damage of the file is found where it stands.
+    if let Ok((last, _)) = checkpoint_file::last(log) {
+        let size = last.map_or(0, |last| last.checkpoint.size);
+        uncovered.leave_out_before(size);
+        if let Some(what) = uncovered.fault(size) {
+            report.add(Damage {
+                path: checkpoint_file::path(log),
+                byte: 0,
+                leaf: Some(size),
+                what,
+            });
+        }
     }
+    report.uncovered = uncovered.count();
     succession::take_in_later(log, &mut accounts)?;
     report.size = frontier.size();
     signed.end(&frontier, &mut report)?;
     accounts.compare(log, &keys, &mut report);
     Ok(report)
 }
+
+/// Findings after which the rest is not verified.
+const MAX_FOUND: u64 = 10_000;
+
+/// The most bytes of a block: 4,096 records of the longest texts are larger, and no call makes such.
+const MAX_BLOCK: usize = 256 << 20;
 
 struct Pass<'a> {
     log: &'a Path,
@@ -272,8 +292,11 @@ impl Pass<'_> {
 
     fn hashes(&mut self, number: u64, block: &Block<'_>) -> Vec<Hash> {
         let signed = self.signed.last_size();
-        let behind = (signed.saturating_sub(number << BLOCK_BITS) as usize).min(block.len());
-        block.leaves()[behind..].iter().for_each(|leaf| self.uncovered.add(leaf));
+        let first = number << BLOCK_BITS;
+        let behind = (signed.saturating_sub(first) as usize).min(block.len());
+        if behind < block.len() {
+            self.uncovered.add(first + behind as u64, &block.leaves()[behind..]);
+        }
         block.leaves().iter().map(|leaf| block.hash(leaf, &mut self.scratch)).collect()
     }
 
@@ -356,7 +379,7 @@ impl Pass<'_> {
             }
             let Some(segment) = &mut self.segment else { return Ok(()) };
             let offset = segment.position;
-            let bytes = segment.read(offset, usize::MAX)?;
+            let bytes = segment.read(offset, MAX_BLOCK)?;
             let (decoded, broken) = Block::decode(&bytes, FramePlace { segment: number, offset });
             segment.position += decoded.length() as u64;
             let position = segment.position;
@@ -407,7 +430,7 @@ impl Pass<'_> {
 impl Segment {
     fn open(log: &Path, number: u64, id: LogId) -> Result<Self, AuditError> {
         let path = files::segment(log, number);
-        let file = File::open(&path).map_err(AuditError::io(&path))?;
+        let file = files::open(&path)?;
         let length = file.metadata().map_err(AuditError::io(&path))?.len();
         let head = files::read_up_to(&file, HEAD).map_err(AuditError::io(&path))?;
         head::check(&path, &head, Kind::Segment, number, id)?;

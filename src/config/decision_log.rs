@@ -25,10 +25,10 @@ table! {
         /// loses nothing of and a loss of power up to `sync_interval`; or `fsync`, when its record is synced
         /// to disk.
         durability: Durability = string_of::<Durability>("`interval` or `fsync`").or("interval");
-        /// The interval of syncs to disk.
-        sync_interval: Duration = span().or("100ms");
-        /// The shortest time between two signed checkpoints.
-        checkpoint_interval: Duration = interval().or("10s");
+        /// The interval of syncs to disk, at most 15 minutes.
+        sync_interval: Duration = sync_span().or("100ms");
+        /// The shortest time between two signed checkpoints, at most 30 minutes.
+        checkpoint_interval: Duration = checkpoint_span().or("10s");
         /// A file that every checkpoint is appended to, on a disk that others hold.
         checkpoint_file: Option<PathBuf> = path().example("/mnt/witness/checkpoints");
         /// A URL that every checkpoint is sent to by POST, as text.
@@ -101,12 +101,21 @@ fn check_span(time: Duration) -> Result<Duration, String> {
     }
 }
 
-/// The same, and at most half an hour: a checkpoint that is missing for longer was removed.
-fn interval() -> Kind<Duration> {
-    duration(|time| match check_span(time)? {
-        time if time > Duration::from_secs(30 * 60) => Err("must be at most 30min".to_owned()),
+/// A time after which all is synced. With that of a checkpoint it is far less than an hour: where checkpoints
+/// are missing for longer, they were removed.
+fn sync_span() -> Kind<Duration> {
+    duration(|time| check_minutes(time, 15))
+}
+
+fn checkpoint_span() -> Kind<Duration> {
+    duration(|time| check_minutes(time, 30))
+}
+
+fn check_minutes(time: Duration, most: u64) -> Result<Duration, String> {
+    match check_span(time)? {
+        time if time > Duration::from_secs(60 * most) => Err(format!("must be at most {most}min")),
         time => Ok(time),
-    })
+    }
 }
 
 fn parse_name(text: &str) -> Result<String, String> {

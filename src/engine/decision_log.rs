@@ -49,7 +49,7 @@ use sync_waiters::SyncWaiters;
 use witness::Witness;
 
 use super::{EngineError, RebuildLimits};
-use crate::audit::{self, AuditError, ITEMS_PER_LEAF, Log, LogDirectory, NewItems, RecordId};
+use crate::audit::{self, AuditError, ITEMS_PER_LEAF, Log, Logs, NewItems, RecordId};
 use crate::config::{CustomerReference, DecisionLogSettings, Durability, OnLogFailure};
 use crate::domain::lock::Recover;
 use crate::refresh::Clock;
@@ -60,7 +60,7 @@ pub struct DecisionLog {
     directory: PathBuf,
     opened: OnceLock<Log>,
     /// The logs of the directory, listed at their first use: none is added while this one is open.
-    directories: OnceLock<Vec<LogDirectory>>,
+    directories: OnceLock<Logs>,
     parties: KnownParties,
     /// Held while it is opened; why it could not be.
     not_opened: Mutex<Option<AuditError>>,
@@ -112,6 +112,13 @@ pub struct Recorded {
     leaves: Range<u64>,
     /// How many.
     items: usize,
+}
+
+impl Recorded {
+    /// The same with those of the calls before it, which count as well if they cannot be written.
+    pub fn after(self, before: Option<Self>) -> Self {
+        Self { items: self.items + before.map_or(0, |before| before.items), ..self }
+    }
 }
 
 /// Records that are appended, in an open log.
@@ -191,8 +198,7 @@ impl DecisionLog {
     }
 
     fn open(&self, now: Timestamp) -> Result<Log, AuditError> {
-        let teller = self.sync_waiters.teller();
-        let of_failure = teller.clone();
+        let (on_sync, on_failure) = (self.sync_waiters.notifier(), self.sync_waiters.notifier());
         let (witness, signed) = (self.witness.clone(), self.signed.clone());
         let (clock, checkpoint_at) = (self.clock.clone(), self.checkpoint_at.clone());
         let durability = match self.settings.durability {
@@ -205,7 +211,7 @@ impl DecisionLog {
             checkpoint_interval: self.settings.checkpoint_interval,
             fingerprints,
             hooks: audit::Hooks {
-                on_synced: Box::new(move |size| teller.synced(size)),
+                on_synced: Box::new(move |size| on_sync.synced(size)),
                 on_checkpoint: Box::new(move |note| {
                     checkpoint_at.store(clock().as_second(), Relaxed);
                     signed.send_replace(note.checkpoint.size);
@@ -215,14 +221,14 @@ impl DecisionLog {
                 }),
                 on_failure: Box::new(move |error| {
                     tracing::error!(%error, "decision log cannot be written");
-                    of_failure.failed();
+                    on_failure.failed();
                 }),
             },
             start_anew: false,
         };
         let (log, opened) = Log::open(&self.directory, settings, now)?;
         log_opening(&log, &opened, &self.directory);
-        self.sync_waiters.teller().synced(log.synced());
+        self.sync_waiters.notifier().synced(log.synced());
         let latest = log.reader().checkpoint().map_or(0, |latest| latest.checkpoint.size);
         self.signed.send_modify(|size| *size = latest.max(*size));
         let secret = idempotency::secret(&self.directory)?;

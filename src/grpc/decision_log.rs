@@ -163,7 +163,8 @@ impl DecisionLogService for DecisionLogs {
         let work = |engine: &Arc<Engine>| {
             let log = log(engine)?.log(engine.now()).map_err(failed)?;
             log.rotate_key(engine.now()).map_err(failed)?;
-            let key = log.reader().keys().last().map(proof::key);
+            let (reader, keys) = (log.reader(), log.reader().keys());
+            let key = keys.last().map(|key| proof::key(reader, key)).transpose()?;
             Ok(v1::RotateLogKeyResponse { key })
         };
         with_engine_in_turn(&self.load.log_work, &self.engine, work).await.map(Response::new)

@@ -84,13 +84,10 @@ impl<'s> Screener<'s> {
         Self { engine, scope, now, clear_records: ClearRecords::default() }
     }
 
-    /// The same with the records of an earlier screener in the same scope, whose moment is its too.
-    pub fn knowing(self, clear_records: ClearRecords) -> Self {
-        Self { clear_records, ..self }
-    }
-
-    pub fn into_clear_records(self) -> ClearRecords {
-        self.clear_records
+    /// Exchanges the records that answers share: those of another screener must be of the same scope and
+    /// moment.
+    pub fn swap_clear_records(&mut self, other: &mut ClearRecords) {
+        std::mem::swap(&mut self.clear_records, other);
     }
 
     /// Returns whether answers take a search, and so block.

@@ -79,7 +79,11 @@ def key_of(seed, name=ORIGIN):
 
 
 def note_of(leaves, seed=SEED, origin=ORIGIN):
-    text = f"{origin}\n{len(leaves)}\n{base64_of(root(leaves))}\n"
+    return note_of_root(len(leaves), root(leaves), seed, origin)
+
+
+def note_of_root(size, root, seed=SEED, origin=ORIGIN):
+    text = f"{origin}\n{size}\n{base64_of(root)}\n"
     signature = bytes.fromhex(key_of(seed, origin).split("+")[1]) + sign(seed, text.encode())
     return f"{text}\n— {origin} {base64_of(signature)}\n"
 
@@ -130,6 +134,40 @@ def entry_of(number, address, reference='{"request_id":"r"}'):
     return entry + b"\1" + b"\0\1" + answer + record
 
 
+def leaf_of(records, is_alone):
+    """The head of an entry of several records (class, answer, address, reference), the hashes of the records,
+    and the entry."""
+    answers = [verify.sha256(bytes([kind]) + answer.encode()) for kind, answer, _, _ in records]
+    hashes = [commitment(7, address) for _, _, address, _ in records]
+    bits = 0
+    for place, (_, _, _, reference) in enumerate(records):
+        if is_alone or answers[place] != answers[0]:
+            bits |= 1 << place
+            of_reference = commitment(9, reference) if reference else b""
+            hashes[place] = verify.sha256(b"\2" + answers[place] + hashes[place] + of_reference)
+    head = b"\3" + (1_800_000_000_000_000).to_bytes(8, "big") + verify.sha256(CALL.encode())
+    head += bytes([len(records)]) + bits.to_bytes(2, "big") + answers[0]
+    return head, hashes, head + levels_of(hashes)[-1][0]
+
+
+def levels_of(hashes):
+    levels = [hashes]
+    while len(levels[-1]) > 1:
+        fours = [levels[-1][at : at + 4] for at in range(0, len(levels[-1]), 4)]
+        levels.append([verify.sha256(b"\1" + b"".join(four)) for four in fours])
+    return levels
+
+
+def path_of(place, hashes):
+    """The hashes that lead from a record to the root."""
+    path = []
+    for level, below in enumerate(levels_of(hashes)[:-1]):
+        at = place // 4**level
+        first = at - at % 4
+        path += below[first:at] + below[at + 1 : first + 4]
+    return path
+
+
 def address_of(number):
     return f"0x{number:040x}"
 
@@ -177,6 +215,8 @@ class VerifyTest(unittest.TestCase):
             except SystemExit as failure:
                 self.assertEqual(printed.getvalue(), "")
                 return failure.code
+            except (IndexError, ValueError) as failure:
+                return f"FAILED: {failure!r}"
             return printed.getvalue()
 
     def check(self, expected, proof, **more):
@@ -215,17 +255,10 @@ class VerifyTest(unittest.TestCase):
     def test_every_record_of_up_to_16(self):
         for count in range(1, 17):
             records = [verify.sha256(bytes([number])) for number in range(count)]
-            levels = [records]
-            while len(levels[-1]) > 1:
-                fours = [levels[-1][at : at + 4] for at in range(0, len(levels[-1]), 4)]
-                levels.append([verify.sha256(b"\1" + b"".join(four)) for four in fours])
             for place, record in enumerate(records):
-                hashes = []
-                for level, below in enumerate(levels[:-1]):
-                    at = place // 4**level
-                    first = at - at % 4
-                    hashes += below[first:at] + below[at + 1 : first + 4]
-                self.assertEqual(verify.records_root(record, place, count, hashes), levels[-1][0])
+                hashes = path_of(place, records)
+                root_of_all = levels_of(records)[-1][0]
+                self.assertEqual(verify.records_root(record, place, count, hashes), root_of_all)
                 self.assertEqual(hashes, [], "every hash is used")
 
     def test_packed_texts(self):
@@ -246,9 +279,64 @@ class VerifyTest(unittest.TestCase):
         redacted = {"address": "", "address_salt": "", "address_hash": base64_of(commitment(7, address_of(3)))}
         self.check("redacted", proof_of(3, **redacted))
         self.check("grew from 7 to 20", growth_of(7), old=note_of(LEAVES[:7]))
+        both = f"{note_of(LEAVES[:5])}\n{note_of(LEAVES[:7])}\n"
+        self.check("grew from 7 to 20", growth_of(7), old=both)
         # Signed by a key before: both keys are known.
         old = note_of(LEAVES[:7], OTHER_SEED)
         self.check("grew from 7 to 20", growth_of(7), old=old, keys=(OTHER_SEED, SEED))
+
+    def several(self, place, records, is_alone, **changes):
+        """A proof of one of several records of leaf 3."""
+        head, hashes, entry = leaf_of(records, is_alone)
+        kind, answer, address, reference = records[place]
+        proof = proof_of(3, LEAVES[:3] + [entry] + LEAVES[4:], **{"class": kind})
+        proof.update(entry=base64_of(head), item=place, answer=answer, address=address, reference=reference)
+        if not reference:
+            del proof["reference"], proof["reference_salt"]
+        proof["record_hashes"] = [base64_of(found) for found in path_of(place, hashes)]
+        proof.update(changes)
+        return proof
+
+    def test_records_of_one_leaf_are_told_apart(self):
+        tag = verify.sha256(ORIGIN.encode())[:4].hex()
+        blocked = json.dumps({"answer": {"decision": "BLOCK"}})
+        for count in 1, 2, 4, 5, 16:
+            for is_alone in False, True:
+                reference = '{"request_id":"r"}' if is_alone else ""
+                records = [(1, ANSWER, address_of(number), reference) for number in range(count)]
+                records[count // 2] = (4 if count > 1 else 1, blocked, address_of(99), reference)
+                place = count - 1
+                proof = self.several(place, records, is_alone)
+                self.check(f"PROVED: record {tag}-3.{place} ", proof, record=f"{tag}-3.{place}")
+                self.assertIn(records[place][2], self.run_script(proof))
+                for item in range(18):
+                    if item != place:
+                        self.check("FAILED" if item in range(16) else "another record", {**proof, "item": item})
+
+    def test_hashes_of_other_lengths_are_refused(self):
+        """The bytes below a node, cut into other hashes: each would give the same root."""
+        answers = [ANSWER, json.dumps({"answer": {"decision": "BLOCK"}}), ANSWER, ANSWER]
+        records = [
+            (1 if answer == ANSWER else 4, answer, address_of(number), f'{{"request_id":"{number}"}}')
+            for number, answer in enumerate(answers)
+        ]
+        _, hashes, _ = leaf_of(records, True)
+        # Record 2 in the place of record 1.
+        shifted = [base64_of(hashes[0] + hashes[1]), base64_of(hashes[3]), ""]
+        self.check("length", self.several(2, records, True, item=1, record_hashes=shifted))
+        # A commitment out of the middle of others.
+        records = [(1, ANSWER, address_of(number), "") for number in range(4)]
+        joined = b"".join(leaf_of(records, False)[1])
+        cut = [base64_of(joined[:40]), base64_of(joined[72:]), ""]
+        redacted = {"address": "", "address_salt": "", "address_hash": base64_of(joined[40:72])}
+        self.check("length", self.several(1, records, False, record_hashes=cut, **redacted))
+        # A log that was rewritten behind a checkpoint, by who has the key.
+        first, second, third, fourth = (verify.sha256(b"\0" + leaf) for leaf in LEAVES[:4])
+        left, other = verify.node(first, second), verify.sha256(b"\0" + entry_of(2, address_of(99)))
+        rewritten = verify.sha256(b"\1" + left + third + verify.node(other, fourth))
+        grown = {"second_size": 4, "hashes": ["", base64_of(other + fourth), base64_of(left + third)]}
+        grown["checkpoint"] = note_of_root(4, rewritten)
+        self.check("length", grown, old=note_of(LEAVES[:3]))
 
     def test_tampered_ones_are_refused(self):
         note, changed = note_of(LEAVES), LEAVES[:3] + [entry_of(3, address_of(4))] + LEAVES[4:]

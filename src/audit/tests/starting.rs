@@ -28,7 +28,7 @@ fn copied_directory_starts_a_log_that_names_the_old_checkpoint() {
     assert_eq!(old.size(), 21);
     assert_ne!(old.origin(), log.reader().origin());
     assert_ne!(old.keys(), log.reader().keys());
-    let logs = logs(copied.path()).unwrap();
+    let logs = logs(copied.path()).unwrap().logs;
     let tags: Vec<[u8; 4]> = logs.iter().map(|log| log.tag).collect();
     assert_eq!(tags, [old.tag(), log.reader().tag()]);
     drop(log);
@@ -105,6 +105,15 @@ fn next_key_is_signed_over_by_the_one_before() {
     let third = fixture.log().rotate_key(time(2)).unwrap();
     let keys: Vec<u64> = fixture.log().reader().keys().iter().map(|key| key.from).collect();
     assert_eq!(keys, [0, 7, 13]);
+    let reader = fixture.log().reader();
+    let named: Vec<_> = reader
+        .keys()
+        .iter()
+        .map(|key| reader.rotation_checkpoint(key).unwrap().map(|signed| signed.checkpoint.size))
+        .collect();
+    assert_eq!(named, [None, Some(7), Some(13)]);
+    let rotation = reader.rotation_checkpoint(&reader.keys()[2]).unwrap().unwrap();
+    assert_eq!((rotation.verify(&second), rotation.verify(&third)), (Ok(()), Ok(())));
     assert_eq!(fixture.log().reader().keys()[2].key, third);
     for note in [&before, &both.note, &after.note] {
         let report = fixture.verify(Some(note));

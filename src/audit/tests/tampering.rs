@@ -1,5 +1,7 @@
 //! Whatever is changed in the files is found, and its place is named.
 
+use std::process::Command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -382,4 +384,47 @@ fn checkpoints_that_were_removed_are_missed() {
     assert!(report.findings.iter().any(is_named), "{:#?}", report.findings);
     let error = Log::open(fixture.folder.path(), settings(), time(9_000)).err().unwrap();
     assert!(error.to_string().contains("those that did were removed"), "{error}");
+}
+
+/// Files that have no end, or are no log's, end a verification with findings: `log.N` by a number, and one
+/// file in it, replaced.
+#[test]
+fn what_is_no_file_of_a_log_is_a_finding() {
+    let mut fixture = Fixture::new();
+    fixture.append(5);
+    fixture.sign();
+    let directory = fixture.close();
+    let of_all = directory.parent().unwrap();
+    for name in ["log.0", "log.01", "log.99999999999", "log.18446744073709551615", "log.x"] {
+        let other = of_all.join(name);
+        std::fs::create_dir(&other).unwrap();
+        let findings = verify_succession(of_all).unwrap();
+        assert!(findings.iter().any(|finding| finding.path == other), "{name}: {findings:?}");
+        std::fs::remove_dir(&other).unwrap();
+    }
+    std::fs::create_dir(of_all.join("log.900000")).unwrap();
+    let findings = verify_succession(of_all).unwrap();
+    assert!(findings.iter().any(|it| it.what.contains("up to log.899999")), "{findings:?}");
+    std::fs::remove_dir(of_all.join("log.900000")).unwrap();
+    assert_eq!(verify_succession(of_all).unwrap(), []);
+    for name in ["origin", "keys", "index", "checkpoints", "segments/00000000"] {
+        let path = directory.join(name);
+        let aside = of_all.join("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        // The error, or else the findings.
+        let said = || match verify(&directory, None, fingerprints) {
+            Ok(report) => format!("{:?}", report.findings),
+            Err(error) => error.to_string(),
+        };
+        assert!(said().contains("regular"), "{name}: {}", said());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(said().contains("regular"), "{name}: {}", said());
+        assert!(verify_succession(of_all).is_ok(), "{name}");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    assert!(verify(&directory, None, fingerprints).unwrap().is_sound());
 }

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::super::directory::{LogDirectory, Logs, logs};
 use super::super::leaf::Event;
 use super::super::store::Store;
 use super::super::{
@@ -15,17 +16,17 @@ use super::accounts::Accounts;
 /// Checks that no log of a directory is missing, emptied, or exchanged for another. Does not
 /// notice that the newest one is missing: only a checkpoint that was kept elsewhere shows that.
 pub fn verify_succession(directory: &Path) -> Result<Vec<Damage>, AuditError> {
-    let numbers = files::log_numbers(directory)?;
-    let mut findings = Vec::new();
-    let last = numbers.last().copied().unwrap_or(0);
-    for number in 1..=last {
-        let log = files::log_directory(directory, number);
-        let what = if numbers.contains(&number) {
-            wrong_predecessor(directory, number)?
-        } else {
-            Some(format!("the log is missing: the directory has logs up to log.{last}"))
-        };
-        findings.extend(what.map(|what| Damage { path: log, byte: 0, leaf: None, what }));
+    let others = files::log_names(directory)?.others;
+    let finding = |path, what| Damage { path, byte: 0, leaf: None, what };
+    let of_others = others.into_iter().map(|path| {
+        finding(path, "it is no log, but named like one: move it out of the directory".to_owned())
+    });
+    let mut findings: Vec<Damage> = of_others.collect();
+    let Logs { logs, unreadable } = logs(directory)?;
+    findings.extend(unreadable);
+    for LogDirectory { number, .. } in logs {
+        let what = wrong_predecessor(directory, number)?;
+        findings.extend(what.map(|what| finding(files::log_directory(directory, number), what)));
     }
     Ok(findings)
 }
@@ -33,8 +34,10 @@ pub fn verify_succession(directory: &Path) -> Result<Vec<Damage>, AuditError> {
 /// Returns what is wrong between a log and the one before.
 fn wrong_predecessor(directory: &Path, number: u64) -> Result<Option<String>, AuditError> {
     let log = files::log_directory(directory, number);
-    let Some(named) = found(named_checkpoint(&log))? else {
-        return Ok(Some("its first leaf cannot be read".to_owned()));
+    let named = match named_checkpoint(&log) {
+        Ok(named) => named,
+        Err(error) if is_of_system(&error) => return Err(error),
+        Err(error) => return Ok(Some(format!("its first leaf cannot be read: {error}"))),
     };
     let before = files::log_directory(directory, number - 1);
     let name = format!("log.{}", number - 1);
@@ -90,7 +93,9 @@ fn found<T>(read: Result<T, AuditError>) -> Result<Option<T>, AuditError> {
 }
 
 fn is_of_system(error: &AuditError) -> bool {
-    matches!(error, AuditError::Io { source, .. } if source.kind() != ErrorKind::NotFound)
+    use ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    let is_missing = |kind| matches!(kind, NotFound | NotADirectory | IsADirectory);
+    matches!(error, AuditError::Io { source, .. } if !is_missing(source.kind()))
 }
 
 /// Takes in the events by which later logs of the directory announce what is deleted in this one.

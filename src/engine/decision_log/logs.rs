@@ -6,11 +6,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{DecisionLog, RecordError};
-use crate::audit::{self, AuditError, LogDirectory, Reader, RecordId};
+use crate::audit::{self, AuditError, LogDirectory, Logs, Reader, RecordId};
 
 impl DecisionLog {
     /// Lists the logs of the directory, oldest first. The last is in use, and is opened.
     pub fn logs(&self, now: Timestamp) -> Result<&[LogDirectory], AuditError> {
+        Ok(&self.all_logs(now)?.logs)
+    }
+
+    /// The same with those that cannot be read.
+    pub(super) fn all_logs(&self, now: Timestamp) -> Result<&Logs, AuditError> {
         self.log(now)?;
         if let Some(known) = self.directories.get() {
             return Ok(known);

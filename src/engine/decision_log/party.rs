@@ -143,7 +143,11 @@ impl PartyFilter {
             "findings on the party are on records of more than {MAX_ADDRESSES} addresses; other \
              records of the addresses beyond are left out: name a smaller party"
         );
-        if self.found.is_full { Some(what) } else { self.found.unread.clone() }
+        let full = self.found.is_full.then_some(what);
+        match (full, self.found.unread.clone()) {
+            (Some(full), Some(unread)) => Some(format!("{full}; {unread}")),
+            (full, unread) => full.or(unread),
+        }
     }
 
     /// Returns what names the rows and the logs: one that could not be read may be readable later.

@@ -125,6 +125,8 @@ impl DecisionLog {
         now: Timestamp,
     ) -> Result<Vec<LogSpan>, RecordError> {
         let mut spans = Vec::new();
+        let unreadable = self.all_logs(now)?.unreadable.iter();
+        incomplete.extend(unreadable.map(|damage| format!("not searched: {damage}")));
         for log in self.logs(now)?.iter().filter(|log| log.number <= end.log) {
             match self.reader(log, now) {
                 Ok(reader) => {
@@ -176,7 +178,17 @@ impl<'q> RecordFilter<'q> {
         let mut has_foreign = false;
         let first = from.next.leaf;
         for leaf in span.reader.leaves(self.query(first..end)) {
-            let leaf = leaf?;
+            let leaf = match leaf {
+                Ok(leaf) => leaf,
+                Err(error) => {
+                    let log = span.number;
+                    tracing::error!(log, %error, "decision log not searched to its end");
+                    found.incomplete.push(format!(
+                        "leaves of log.{log} before {end} were not all searched: {error}"
+                    ));
+                    break;
+                }
+            };
             for (place, kept) in leaf.items.iter().enumerate() {
                 if leaf.index == first && (place as u64) < from.item {
                     continue;

@@ -1,6 +1,6 @@
 //! The calls that wait until their records are synced.
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, oneshot};
@@ -12,7 +12,8 @@ use crate::domain::lock::Recover;
 ///
 /// A task on their thread serves them. It asks for a sync once all that was ready has appended its records,
 /// and wakes each call once, when its own are synced. The thread that syncs wakes the task alone: each wake
-/// from another thread takes a system call.
+/// from another thread takes a system call. The calls of several runtimes are served by the one whose call
+/// came first, as long as it runs.
 #[derive(Default)]
 pub(super) struct SyncWaiters(Arc<Shared>);
 
@@ -21,8 +22,9 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// How many leaves are synced.
     synced: AtomicU64,
-    /// A call waits, leaves were synced, or the log failed.
+    /// A call waits, leaves were synced, the log failed or is closed.
     changed: Notify,
+    is_closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -39,9 +41,8 @@ struct WaitingCall {
 }
 
 impl SyncWaiters {
-    /// What tells them of the log.
-    pub(super) fn teller(&self) -> SyncTeller {
-        SyncTeller(self.0.clone())
+    pub(super) fn notifier(&self) -> SyncNotifier {
+        SyncNotifier(self.0.clone())
     }
 
     /// Waits until the leaves before `end` are synced, by a sync that is asked for. Fails if writing or
@@ -69,11 +70,17 @@ impl SyncWaiters {
     }
 }
 
-/// Tells waiting calls what becomes of the log.
-#[derive(Clone)]
-pub(super) struct SyncTeller(Arc<Shared>);
+impl Drop for SyncWaiters {
+    fn drop(&mut self) {
+        self.0.is_closed.store(true, Release);
+        self.0.changed.notify_one();
+    }
+}
 
-impl SyncTeller {
+/// Notifies the task of what the log has done.
+pub(super) struct SyncNotifier(Arc<Shared>);
+
+impl SyncNotifier {
     pub(super) fn synced(&self, size: u64) {
         self.0.synced.store(size, Release);
         self.0.changed.notify_one();
@@ -99,11 +106,14 @@ async fn serve(server: Server, sync: SyncHandle) {
     let mut requested = 0;
     loop {
         server.0.changed.notified().await;
+        if server.0.is_closed.load(Acquire) {
+            return;
+        }
         let (synced, failure) = (server.0.synced.load(Acquire), sync.failure());
         let mut waiting = server.0.waiting.lock().recover();
         for call in waiting.calls.extract_if(.., |call| call.end <= synced || failure.is_some()) {
             let is_synced = call.end <= synced;
-            // Whoever waits no more needs no answer.
+            // Fails where the call was cancelled.
             let _ = call.done.send(failure.clone().filter(|_| !is_synced).map_or(Ok(()), Err));
         }
         let last = waiting.calls.iter().map(|call| call.end).max().unwrap_or(0);

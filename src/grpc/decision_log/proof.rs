@@ -184,14 +184,22 @@ pub(super) fn keys(
     let logs = log(engine)?.logs(engine.now()).map_err(failed)?.iter();
     let name =
         |log: &LogDirectory| v1::LogName { tag: tag_text(log.tag), origin: log.origin.clone() };
+    let keys = reader.keys();
+    let keys: Result<_, Refusal> = keys.iter().map(|key| self::key(&reader, key)).collect();
     Ok(v1::GetLogKeyResponse {
         origin: reader.origin().to_owned(),
-        keys: reader.keys().iter().map(key).collect(),
+        keys: keys?,
         checkpoint: reader.checkpoint().map(|signed| signed.note).unwrap_or_default(),
         logs: logs.map(name).collect(),
     })
 }
 
-pub(super) fn key(key: &LogKey) -> v1::LogKey {
-    v1::LogKey { verifier_key: key.key.to_string(), from_size: key.from }
+/// Reads the checkpoint of a rotation.
+pub(super) fn key(reader: &Reader, key: &LogKey) -> Result<v1::LogKey, Refusal> {
+    let checkpoint = reader.rotation_checkpoint(key).map_err(failed)?;
+    Ok(v1::LogKey {
+        verifier_key: key.key.to_string(),
+        from_size: key.from,
+        checkpoint: checkpoint.map(|signed| signed.note).unwrap_or_default(),
+    })
 }

@@ -57,6 +57,12 @@ fn record_query(request: &v1::QueryScreeningsRequest) -> Result<RecordQuery, Ref
         moment("from_time", request.from_time.as_ref()),
         moment("to_time", request.to_time.as_ref()),
     );
+    let times = times.and_then(|times| match times {
+        (Some(from), Some(to)) if from >= to => {
+            Err(invalid_field("to_time", "not after from_time"))
+        }
+        times => Ok(times),
+    });
     let texts = [
         ("address", &request.address, MAX_TEXT),
         ("identity", &request.identity, MAX_TEXT),

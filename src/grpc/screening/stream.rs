@@ -28,27 +28,22 @@ pub(super) struct Session {
     options: Result<Arc<ScreeningOptions>, Refusal>,
     /// The snapshot that was sent last, and the moment that its versions are of.
     sent: Option<(String, Option<Timestamp>)>,
-    /// What is recorded beside items under the options in force, by the last snapshot.
-    context: Option<StreamContext>,
-    /// Of the snapshot, the options and the moment that were used last.
-    clear_records: ClearRecords,
+    /// What records share under the options in force, by the last snapshot.
+    shared: Option<SharedRecords>,
 }
 
-struct StreamContext {
+/// What records by one snapshot, under one set of options, share.
+struct SharedRecords {
     snapshot: Arc<Snapshot>,
-    json: Arc<[u8]>,
+    context: Arc<[u8]>,
+    /// The moment of evaluation, on which reasons depend.
+    now: Timestamp,
+    clear: ClearRecords,
 }
 
 impl Session {
     pub(super) fn new(service: Screenings, identity: Arc<str>) -> Self {
-        Self {
-            service,
-            identity,
-            options: Ok(Arc::default()),
-            sent: None,
-            context: None,
-            clear_records: ClearRecords::default(),
-        }
+        Self { service, identity, options: Ok(Arc::default()), sent: None, shared: None }
     }
 
     fn prepare(
@@ -58,13 +53,13 @@ impl Session {
     ) -> Result<Prepared, Status> {
         if question.options.is_some() {
             self.options = ScreeningOptions::check(question.options.as_ref(), None).map(Arc::new);
-            self.context = None;
+            self.shared = None;
         }
         let snapshot = self.service.snapshot()?;
         let query = question.query.unwrap_or_default();
         let options = self.options.clone();
         let dated = options.clone().unwrap_or_default();
-        let context = self.context_of(&snapshot, &dated, now);
+        self.share(&snapshot, &dated, now);
         let message = self.message_of(&snapshot, now, dated);
         let engine = self.service.engine.clone();
         let scope =
@@ -78,10 +73,11 @@ impl Session {
                 }))
             }
             Ok((scope, _)) => {
-                let known = std::mem::take(&mut self.clear_records);
-                let screener = Screener::new(&engine, scope, now).knowing(known);
+                let mut screener = Screener::new(&engine, scope, now);
+                let mut clear = self.shared.as_mut().map(|shared| &mut shared.clear);
+                clear.iter_mut().for_each(|clear| screener.swap_clear_records(clear));
                 let item = screener.item(query, false);
-                self.clear_records = screener.into_clear_records();
+                clear.iter_mut().for_each(|clear| screener.swap_clear_records(clear));
                 PreparedAnswer::Ready(Box::new(item))
             }
             Err(refusal) => {
@@ -89,31 +85,26 @@ impl Session {
                 PreparedAnswer::Ready(Box::new(unanswered.into()))
             }
         };
-        Ok(Prepared {
-            message,
-            answer,
-            recording: context.map(|context| Recording { context, now }),
-        })
+        Ok(Prepared { message, answer, recording: self.shared.as_ref().map(Recording::from) })
     }
 
-    /// What is recorded beside the items that a snapshot answers; `None` where no log is kept.
-    fn context_of(
-        &mut self,
-        snapshot: &Arc<Snapshot>,
-        options: &ScreeningOptions,
-        now: Timestamp,
-    ) -> Option<Arc<[u8]>> {
-        self.service.engine.decision_log()?;
-        let known = self.context.as_ref().filter(|of| Arc::ptr_eq(&of.snapshot, snapshot));
-        if let Some(known) = known {
-            return Some(known.json.clone());
+    /// Makes `shared` that of a snapshot and a moment, under the options in force. `None` where no log is
+    /// kept.
+    fn share(&mut self, snapshot: &Arc<Snapshot>, options: &ScreeningOptions, now: Timestamp) {
+        if self.service.engine.decision_log().is_none() {
+            return;
         }
-        self.clear_records = ClearRecords::default();
+        let known = self.shared.take().filter(|of| Arc::ptr_eq(&of.snapshot, snapshot));
+        if let Some(known) = known {
+            let clear = if known.now == now { known.clear } else { ClearRecords::default() };
+            self.shared = Some(SharedRecords { now, clear, ..known });
+            return;
+        }
         let origin = CallOrigin { method: "StreamScreenAddresses", identity: &self.identity };
         let call = RecordedCall::new(origin, options, snapshot.id(), now);
-        let json = call.context();
-        self.context = Some(StreamContext { snapshot: snapshot.clone(), json: json.clone() });
-        Some(json)
+        let (snapshot, context) = (snapshot.clone(), call.context());
+        let clear = ClearRecords::default();
+        self.shared = Some(SharedRecords { snapshot, context, now, clear });
     }
 
     /// Answers as the transport asks for them, so that a slow reader holds back the reading of its own
@@ -154,6 +145,12 @@ struct Recording {
     now: Timestamp,
 }
 
+impl From<&SharedRecords> for Recording {
+    fn from(shared: &SharedRecords) -> Self {
+        Self { context: shared.context.clone(), now: shared.now }
+    }
+}
+
 impl Recording {
     /// Whether items of both may share leaves.
     fn is_alike(&self, other: &Self) -> bool {
@@ -192,7 +189,6 @@ impl Conversation {
         }
         let first = self.questions.next().await?;
         let now = self.session.service.engine.now();
-        self.session.clear_records = ClearRecords::default();
         let mut part = vec![first.and_then(|question| self.session.prepare(question, now))];
         while part.len() < MOST_TOGETHER && part.last().is_some_and(is_ready) {
             let Some(Some(question)) = self.questions.next().now_or_never() else { break };
@@ -264,7 +260,7 @@ impl Screenings {
             let Some(recorded) = recorded else { continue };
             let of_item = |(n, place)| (place, recorded.first.following(n));
             ids.extend(places.into_iter().enumerate().map(of_item));
-            last = Some(recorded);
+            last = Some(recorded.after(last));
         }
         let is_recorded = last.is_some();
         let finished = recording::finish(&self.engine, last).await?;

@@ -306,3 +306,83 @@ fn items_of_a_stream_with_refused_options_are_on_record() {
         }
     });
 }
+
+/// Questions of a stream that are ready together share what is recorded of them, as long as options, snapshot
+/// and moment are the same.
+#[test]
+fn answers_of_a_stream_are_recorded_as_they_were_given() {
+    run(vec![ofac()], async |desk| {
+        loaded(desk).await;
+        let options = |lists: &[&str], max_hops| v1::ScreeningOptions {
+            lists: lists.iter().map(|list| (*list).to_owned()).collect(),
+            max_hops,
+            ..Default::default()
+        };
+        let request = |number: u64, options: Option<v1::ScreeningOptions>| {
+            let address = evm(if number % 9 == 8 { LISTED } else { 1_000_000 + number });
+            let chain =
+                ["", "eip155:1", "ethereum", "eip155:56"][number as usize / 2 % 4].to_owned();
+            let request_id =
+                if number.is_multiple_of(5) { format!("r{number}") } else { String::new() };
+            let query = Some(v1::AddressQuery { request_id, address, chain });
+            v1::StreamScreenAddressesRequest { query, options }
+        };
+        let options_at = |number| match number {
+            12 => Some(options(&[], 1)),
+            24 => Some(options(&[OFAC], 0)),
+            36 => Some(options(&[], 0)),
+            _ => None,
+        };
+        let (sender, requests) = tokio::sync::mpsc::channel(64);
+        let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+        let mut client = desk.client.screening.clone();
+        let call = client.stream_screen_addresses(requests).await;
+        let mut answers = call.unwrap().into_inner();
+        let mut in_force = v1::ScreeningOptions::default();
+        for half in [0..30, 30..60] {
+            for number in half.clone() {
+                sender.send(request(number, options_at(number))).await.unwrap();
+            }
+            for number in half {
+                in_force = options_at(number).unwrap_or(in_force);
+                let answer = answers.message().await.unwrap().unwrap();
+                let record = desk.record(&answer.record_id).await;
+                let v1::AddressQuery { request_id, address, chain } =
+                    request(number, None).query.unwrap();
+                let asked = [&record.request_id, &record.address, &record.chain];
+                assert_eq!(asked, [&request_id, &address, &chain], "{number}");
+                let of_record = record.options.clone().unwrap();
+                assert_eq!(of_record.lists, in_force.lists, "{number}");
+                assert_eq!(of_record.max_hops, in_force.max_hops, "{number}");
+                let Some(v1::screening_item::Outcome::Screening(screening)) =
+                    answer.item.unwrap().outcome
+                else {
+                    panic!("{number} was refused");
+                };
+                assert_eq!(
+                    (record.decision(), record.status(), record.score, &record.rule_id),
+                    (
+                        screening.decision(),
+                        screening.status(),
+                        screening.score,
+                        &screening.rule.clone().unwrap().id
+                    ),
+                    "{number}"
+                );
+                let codes = record.incomplete_reasons.iter().map(v1::RecordedReason::code);
+                let given = screening.incomplete_reasons.iter().map(v1::IncompleteReason::code);
+                assert!(codes.eq(given), "{number}");
+                assert_eq!(record.exposure_hops, screening.exposure_hops, "{number}");
+                assert_eq!(record.exposure_coverage(), screening.exposure_coverage(), "{number}");
+                assert_eq!(record.snapshot_id, screening.snapshot_id, "{number}");
+                assert_eq!(record.findings.len(), screening.findings.len(), "{number}");
+                assert_eq!(differing(&desk.replay(&answer.record_id).await), [""; 0], "{number}");
+            }
+            // From now on by another snapshot, in which one of the addresses is listed.
+            let row = format!("{},ETH,1,Party", evm(1_000_040));
+            desk.import(header("more", v1::ListKind::Sanctions), csv("2025-11-20", &[row]))
+                .await
+                .unwrap();
+        }
+    });
+}

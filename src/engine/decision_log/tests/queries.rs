@@ -52,6 +52,35 @@ fn a_log_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn logs_that_are_missing_or_damaged_are_named() {
+    let mut desk = Desk::new();
+    let mut ids = Vec::new();
+    for number in 1..=4 {
+        ids.push(desk.record(&clean(1)));
+        if number < 4 {
+            desk.restore(number);
+        }
+    }
+    desk.log = None;
+    std::fs::remove_file(desk.directory(1).join("origin")).unwrap();
+    std::fs::remove_dir_all(desk.directory(2)).unwrap();
+    let segment = desk.directory(3).join("segments/00000000");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[100..].fill(7);
+    std::fs::write(&segment, bytes).unwrap();
+    std::fs::create_dir(desk.data().join("decision-log/log.0")).unwrap();
+    desk.log = Some(desk.open());
+    let found = desk.find(&RecordQuery::default(), 10);
+    assert_eq!(found.ids, [ids[3]]);
+    for log in ["log.1/origin", "log.2", "log.3"] {
+        assert!(found.incomplete.iter().any(|what| what.contains(log)), "{log}: {found:?}");
+    }
+    // Of which log an id is that no log has, nobody can say.
+    assert!(desk.log().record(ids[0], now()).is_err());
+    desk.log().record(ids[3], now()).unwrap();
+}
+
+#[test]
 fn a_query_ends_with_what_was_on_record_at_its_first_page() {
     let desk = Desk::new();
     let ids = [desk.record(&clean(1)), desk.record(&clean(1))];

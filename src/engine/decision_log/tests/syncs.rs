@@ -73,3 +73,18 @@ fn calls_of_another_runtime_are_served() {
     other.join().unwrap();
     runtime().block_on(log.finish(append(&log, 3))).unwrap().unwrap();
 }
+
+#[test]
+fn every_call_fails_with_a_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path());
+    runtime().block_on(async {
+        log.finish(append(&log, 1)).await.unwrap().unwrap();
+        // What nobody finds again is not synced.
+        std::fs::remove_file(log.directory().join("log.1/segments/00000000")).unwrap();
+        let calls = (2..20).map(|number| log.finish(append(&log, number)));
+        for finished in futures_util::future::join_all(calls).await {
+            finished.unwrap_err();
+        }
+    });
+}
