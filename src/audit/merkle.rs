@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
+pub use super::sha256::Hash;
 use super::sha256::sha256;
-
-/// A SHA-256 hash: of a leaf, of a node, or a root.
-pub type Hash = [u8; 32];
 
 /// Returns the hash of a leaf: SHA-256 over 0x00 and the entry.
 pub fn leaf_hash(entry: &[u8]) -> Hash {

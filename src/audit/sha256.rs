@@ -4,7 +4,8 @@
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
-use super::merkle::Hash;
+/// A SHA-256 hash: of a leaf, of a node, a root, or a commitment.
+pub type Hash = [u8; 32];
 
 /// The initial state (FIPS 180-4, 5.3.3).
 const INITIAL: [u32; 8] = [
