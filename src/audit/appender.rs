@@ -317,6 +317,9 @@ impl Appender {
             }
             return Err(error);
         }
+        if let Some(failure) = failure.as_ref().filter(|failure| failure.is_final) {
+            return Err(failure.error.clone());
+        }
         *failure = None;
         self.has_failed.store(false, Ordering::Release);
         self.flags.dirty.store(true, Ordering::Release);

@@ -52,10 +52,13 @@ impl EarlierLogs {
         Ok(store)
     }
 
-    /// Returns all that can be read, oldest first.
+    /// Returns all of them, oldest first. Fails if one cannot be read.
     pub(super) fn all(&self) -> Result<Vec<Arc<Store>>, AuditError> {
-        let logs = logs(&self.directory)?.logs.into_iter();
-        let logs = logs.filter(|log| log.number < self.present);
+        let Logs { logs, unreadable } = logs(&self.directory)?;
+        if let Some(damage) = unreadable.into_iter().next() {
+            return Err(damage.into());
+        }
+        let logs = logs.into_iter().filter(|log| log.number < self.present);
         logs.map(|log| self.open(log.number, log.tag)).collect()
     }
 

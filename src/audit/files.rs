@@ -14,6 +14,9 @@ pub(super) fn log_directory(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{LOG}{number}"))
 }
 
+/// The directory of a log that is being made; a crash leaves it until the next start.
+pub(super) const NEW_LOG: &str = "log.new";
+
 /// The most logs of a directory: each is a restore or a copy.
 pub(super) const MAX_LOGS: u64 = 1_000_000;
 
@@ -31,6 +34,9 @@ pub(super) fn log_names(directory: &Path) -> Result<LogNames, AuditError> {
     for entry in fs::read_dir(directory).map_err(AuditError::io(directory))? {
         let entry = entry.map_err(AuditError::io(directory))?;
         let name = entry.file_name();
+        if name == NEW_LOG {
+            continue;
+        }
         let Some(number) = name.to_str().and_then(|name| name.strip_prefix(LOG)) else { continue };
         let number = number.parse().ok().filter(|number| name == *format!("{LOG}{number}"));
         match number.filter(|number| (1..=MAX_LOGS).contains(number)) {
@@ -54,6 +60,15 @@ pub(super) fn open(path: &Path) -> Result<File, AuditError> {
         return Err(AuditError::damaged(path, 0, "it is no regular file"));
     }
     File::open(path).map_err(AuditError::io(path))
+}
+
+/// The same; `None` if there is none.
+pub(super) fn open_if_there(path: &Path) -> Result<Option<File>, AuditError> {
+    match open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(AuditError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The longest file of text that is read whole, in bytes: a key takes some 200.
@@ -143,6 +158,20 @@ pub(super) fn length(path: &Path) -> Result<u64, AuditError> {
 pub(super) fn read_at(mut file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(offset))?;
     read_up_to(file, length)
+}
+
+/// The most bytes of a segment that are read at once. 65,536 leaves are larger only if each has a context
+/// or answers of the longest kind.
+const MAX_REST: u64 = 4 << 30;
+
+/// Reads from an offset to the end.
+pub(super) fn read_rest(file: &File, path: &Path, offset: u64) -> Result<Vec<u8>, AuditError> {
+    let length = file.metadata().map_err(AuditError::io(path))?.len();
+    if length.saturating_sub(offset) > MAX_REST {
+        let what = format!("more than {MAX_REST} bytes follow: no segment is so long");
+        return Err(AuditError::damaged(path, offset, what));
+    }
+    read_at(file, offset, usize::MAX).map_err(AuditError::io(path))
 }
 
 /// Reads up to `length` bytes: fewer where the file ends.

@@ -80,10 +80,7 @@ pub(super) fn may_contain(
 ) -> Result<bool, AuditError> {
     let path = files::filter(log, segment);
     let io = AuditError::io(&path);
-    if !std::fs::exists(&path).map_err(&io)? {
-        return Ok(true);
-    }
-    let file = files::open(&path)?;
+    let Some(file) = files::open_if_there(&path)? else { return Ok(true) };
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).map_err(&io)?;
     head::check(&path, &head, Kind::Filter, segment, id)?;
@@ -134,10 +131,8 @@ impl LoadedFilter {
     pub(super) fn read(log: &Path, segment: u64, id: LogId) -> Result<Option<Self>, AuditError> {
         let path = files::filter(log, segment);
         let io = AuditError::io(&path);
-        if !std::fs::exists(&path).map_err(&io)? {
-            return Ok(None);
-        }
-        let bytes = files::read_up_to(&files::open(&path)?, MAX_FILE).map_err(&io)?;
+        let Some(file) = files::open_if_there(&path)? else { return Ok(None) };
+        let bytes = files::read_up_to(&file, MAX_FILE).map_err(&io)?;
         head::check(&path, bytes.get(..HEAD).unwrap_or(&bytes), Kind::Filter, segment, id)?;
         let is_whole = bytes.split_last_chunk::<CHECKSUM>().is_some_and(|(rest, checksum)| {
             rest.len() >= HEAD + LINE

@@ -289,7 +289,7 @@ fn lock(directory: &Path) -> Result<File, AuditError> {
 /// Makes the files of a log beside the others, and gives it its number.
 fn start(directory: &Path, number: u64, name: &str) -> Result<u64, AuditError> {
     let origin = origin::new_origin(name)?;
-    let new = directory.join("log.new");
+    let new = directory.join(files::NEW_LOG);
     if fs::exists(&new).map_err(AuditError::io(&new))? {
         fs::remove_dir_all(&new).map_err(AuditError::io(&new))?;
     }

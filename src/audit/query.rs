@@ -132,10 +132,8 @@ impl Iterator for Leaves {
             match self.next_block() {
                 Ok(Some(found)) => self.found = found.into_iter(),
                 Ok(None) => return None,
-                Err(error) => {
-                    self.block = self.end;
-                    return Some(Err(error));
-                }
+                // What cannot be read was passed: the next call goes on behind it.
+                Err(error) => return Some(Err(error)),
             }
         }
     }

@@ -209,7 +209,7 @@ impl Scan<'_> {
             let what = error.to_string();
             return self.end(&path, 0, length, &what).map(|()| false).map_err(|_| error);
         }
-        let bytes = files::read_at(&file, start, usize::MAX).map_err(AuditError::io(&path))?;
+        let bytes = files::read_rest(&file, &path, start)?;
         let mut offset = start;
         loop {
             let rest = bytes.get((offset - start) as usize..).unwrap_or_default();
@@ -285,7 +285,7 @@ pub(super) fn has_frames(log: &Path, segment: u64) -> Result<bool, AuditError> {
         return Ok(false);
     }
     let file = files::open(&path)?;
-    let bytes = files::read_at(&file, HEAD as u64, usize::MAX).map_err(AuditError::io(&path))?;
+    let bytes = files::read_rest(&file, &path, HEAD as u64)?;
     let place = FramePlace { segment, offset: HEAD as u64 };
     Ok(frame::split_first(&bytes, place).is_ok())
 }

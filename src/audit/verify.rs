@@ -235,9 +235,9 @@ impl Pass<'_> {
         }
         let Some(segment) = &mut self.segment else { return Ok(()) };
         let (offset, length) = match &row {
-            Some(row) => (row.place.offset, row.place.length as usize),
+            Some(row) => (row.place.offset, (row.place.length as usize).min(MAX_BLOCK)),
             // Without its row a block begins where the last one ends, and is as long as it is.
-            None => (segment.position, usize::MAX),
+            None => (segment.position, MAX_BLOCK),
         };
         if offset != segment.position {
             let what = format!("the index has the block at byte {offset}");
@@ -379,6 +379,7 @@ impl Pass<'_> {
             }
             let Some(segment) = &mut self.segment else { return Ok(()) };
             let offset = segment.position;
+            let length = files::length(&path)?;
             let bytes = segment.read(offset, MAX_BLOCK)?;
             let (decoded, broken) = Block::decode(&bytes, FramePlace { segment: number, offset });
             segment.position += decoded.length() as u64;
@@ -399,9 +400,8 @@ impl Pass<'_> {
             }
             if (decoded.len() as u64) < LEAVES_PER_BLOCK {
                 // Where a writer has gone on meanwhile, the segment has grown.
-                let end = offset + bytes.len() as u64;
                 let is_short =
-                    recover::has_frames(self.log, number + 1)? && files::length(&path)? == end;
+                    recover::has_frames(self.log, number + 1)? && files::length(&path)? == length;
                 if is_short {
                     let what = "leaves are missing: the next segment has whole frames".to_owned();
                     self.report.add(damage(&path, position, self.frontier.size(), what));

@@ -399,7 +399,10 @@ fn read_checkpoints(path: &std::path::Path) -> Result<String> {
         file.seek(SeekFrom::Start(found.len().saturating_sub(MOST)))?;
     }
     let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes)?;
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(anyhow!("longer than {MOST} bytes: give a file that has its last checkpoint"));
+    }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -410,7 +413,12 @@ fn newest_checkpoint(text: &str) -> Result<String> {
     // Each has an empty line before its signatures, and another behind them.
     let parts: Vec<&str> = text.trim_end().split("\n\n").collect();
     let is_signed = |pair: &&[&str]| pair[1].starts_with('—') && !pair[0].starts_with('—');
-    match parts.windows(2).rfind(is_signed) {
+    let mut signed = parts.windows(2).filter(is_signed);
+    let (mut last, is_cut) = (signed.next_back(), !text.ends_with('\n'));
+    if is_cut && let Some(before) = signed.next_back() {
+        last = Some(before);
+    }
+    match last {
         Some(pair) => Ok(format!("{}\n\n{}\n", pair[0], pair[1])),
         None => Err(anyhow!("the file of --checkpoint has no signed checkpoint")),
     }

@@ -338,6 +338,15 @@ class VerifyTest(unittest.TestCase):
         grown["checkpoint"] = note_of_root(4, rewritten)
         self.check("length", grown, old=note_of(LEAVES[:3]))
 
+    def test_a_rotation_takes_both_keys(self):
+        same = {"second_size": 20, "hashes": [], "checkpoint": note_of(LEAVES)}
+        of_old, of_new = note_of(LEAVES), note_of(LEAVES, OTHER_SEED)
+        of_both = of_old + of_new[of_new.index("—"):]
+        for note, is_good in (of_both, True), (of_old, False):
+            proof = {**same, "checkpoint": note}
+            expected = "PROVED" if is_good else "no signature by the given key"
+            self.check(expected, proof, old=note, keys=(OTHER_SEED,))
+
     def test_tampered_ones_are_refused(self):
         note, changed = note_of(LEAVES), LEAVES[:3] + [entry_of(3, address_of(4))] + LEAVES[4:]
         unsigned = "has no signature by the given key"

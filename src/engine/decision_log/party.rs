@@ -180,7 +180,13 @@ impl PartyFilter {
             let end = budget.take(first, span.end);
             let indices = first..end;
             for leaf in span.reader.leaves(Query { indices, ..Query::default() }) {
-                self.add_leaf(&leaf?, span.reader.tag(), &mut answers);
+                match leaf {
+                    Ok(leaf) => self.add_leaf(&leaf, span.reader.tag(), &mut answers),
+                    Err(error) => {
+                        let what = format!("log.{} cannot all be read: {error}", span.number);
+                        self.found.unread.get_or_insert(what);
+                    }
+                }
             }
             self.found.next = LeafPlace { log: span.number, leaf: end };
             if end < span.end {

@@ -101,7 +101,8 @@ impl DecisionLog {
                 at.item = 0;
             }
             if let (0, Some(from)) = (at.next.leaf, page.wanted.from) {
-                at.next.leaf = span.reader.first_from(from)?;
+                // Where the index cannot be read, the leaves tell.
+                at.next.leaf = span.reader.first_from(from).unwrap_or(0);
             }
             let end = budget.take(at.next.leaf, span.end);
             if let Some(next) = filter.read(span, at, end, page.limit, &mut found)? {
@@ -175,18 +176,20 @@ impl<'q> RecordFilter<'q> {
         limit: usize,
         found: &mut RecordPage,
     ) -> Result<Option<QueryCursor>, RecordError> {
-        let mut has_foreign = false;
+        let (mut has_unread, mut has_foreign) = (false, false);
         let first = from.next.leaf;
         for leaf in span.reader.leaves(self.query(first..end)) {
             let leaf = match leaf {
                 Ok(leaf) => leaf,
                 Err(error) => {
-                    let log = span.number;
-                    tracing::error!(log, %error, "decision log not searched to its end");
-                    found.incomplete.push(format!(
-                        "leaves of log.{log} before {end} were not all searched: {error}"
-                    ));
-                    break;
+                    if !has_unread {
+                        let log = span.number;
+                        tracing::error!(log, %error, "decision log cannot all be searched");
+                        let what = format!("log.{log} was not all searched, among others: {error}");
+                        found.incomplete.push(what);
+                    }
+                    has_unread = true;
+                    continue;
                 }
             };
             for (place, kept) in leaf.items.iter().enumerate() {

@@ -197,9 +197,11 @@ pub(super) fn keys(
 /// Reads the checkpoint of a rotation.
 pub(super) fn key(reader: &Reader, key: &LogKey) -> Result<v1::LogKey, Refusal> {
     let checkpoint = reader.rotation_checkpoint(key).map_err(failed)?;
-    Ok(v1::LogKey {
-        verifier_key: key.key.to_string(),
-        from_size: key.from,
-        checkpoint: checkpoint.map(|signed| signed.note).unwrap_or_default(),
-    })
+    let checkpoint = checkpoint.map(|signed| signed.note).unwrap_or_default();
+    Ok(v1::LogKey { checkpoint, ..key_alone(key) })
+}
+
+pub(super) fn key_alone(key: &LogKey) -> v1::LogKey {
+    let verifier_key = key.key.to_string();
+    v1::LogKey { verifier_key, from_size: key.from, checkpoint: String::new() }
 }

@@ -82,3 +82,29 @@ fn holds_are_of_the_records_of_any_log() {
     desk.restore(2);
     assert_eq!(desk.log().held(now()).unwrap(), held, "a hold outlives its log");
 }
+
+/// A hold may stand in the log that cannot be read.
+#[test]
+fn nothing_is_removed_while_a_log_cannot_be_read() {
+    let (mut desk, first) = old_desk();
+    desk.restore(1);
+    let held = OfficerEvent::Held {
+        record: first.to_string(),
+        identity: "o".to_owned(),
+        reason: String::new(),
+    };
+    desk.log().record_event(first, &held, now()).unwrap();
+    desk.restore(2);
+    desk.record_as(&clean(1), &clean(1), now() - days(8));
+    desk.log = None;
+    let origin = desk.directory(2).join("origin");
+    let aside = desk.folder.path().join("aside");
+    std::fs::rename(&origin, &aside).unwrap();
+    desk.log = Some(desk.open());
+    assert!(desk.log().remove_old(now()).is_err());
+    desk.log = None;
+    std::fs::rename(&aside, &origin).unwrap();
+    desk.log = Some(desk.open());
+    desk.log().remove_old(now()).unwrap().unwrap();
+    assert!(!is_removed(&desk, first));
+}
