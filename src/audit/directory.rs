@@ -24,6 +24,27 @@ pub struct Logs {
     pub unreadable: Vec<Damage>,
 }
 
+impl Logs {
+    /// Returns all of them. Fails if one cannot be read.
+    pub fn all(&self) -> Result<&[LogDirectory], AuditError> {
+        match self.unreadable.first() {
+            Some(damage) => Err(damage.clone().into()),
+            None => Ok(&self.logs),
+        }
+    }
+
+    /// Returns the one that fits. Fails if none does and one cannot be read, since it may be that one.
+    pub fn find(
+        &self,
+        is_meant: impl FnMut(&&LogDirectory) -> bool,
+    ) -> Result<Option<&LogDirectory>, AuditError> {
+        match self.logs.iter().find(is_meant) {
+            Some(log) => Ok(Some(log)),
+            None => self.all().map(|_| None),
+        }
+    }
+}
+
 /// Lists the logs in a directory.
 pub fn logs(directory: &Path) -> Result<Logs, AuditError> {
     let mut found = Logs::default();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::lock::Recover;
 
-use super::directory::{Logs, logs};
+use super::directory::logs;
 use super::recover::{self, Access};
 use super::store::Store;
 use super::{AuditError, files};
@@ -31,14 +31,9 @@ impl EarlierLogs {
             return Ok(Some(Arc::clone(store)));
         }
         // Ids of no log are rare: they cost the reading of a small file for each log.
-        let Logs { logs, unreadable } = logs(&self.directory)?;
-        for log in logs {
-            if log.tag == tag && log.number < self.present {
-                return self.open(log.number, tag).map(Some);
-            }
-        }
-        // It may be one of these.
-        unreadable.into_iter().next().map_or(Ok(None), |damage| Err(damage.into()))
+        let logs = logs(&self.directory)?;
+        let log = logs.find(|log| log.tag == tag && log.number < self.present)?;
+        log.map(|log| self.open(log.number, tag)).transpose()
     }
 
     fn open(&self, number: u64, tag: [u8; 4]) -> Result<Arc<Store>, AuditError> {
@@ -54,12 +49,9 @@ impl EarlierLogs {
 
     /// Returns all of them, oldest first. Fails if one cannot be read.
     pub(super) fn all(&self) -> Result<Vec<Arc<Store>>, AuditError> {
-        let Logs { logs, unreadable } = logs(&self.directory)?;
-        if let Some(damage) = unreadable.into_iter().next() {
-            return Err(damage.into());
-        }
-        let logs = logs.into_iter().filter(|log| log.number < self.present);
-        logs.map(|log| self.open(log.number, log.tag)).collect()
+        let logs = logs(&self.directory)?;
+        let earlier = logs.all()?.iter().filter(|log| log.number < self.present);
+        earlier.map(|log| self.open(log.number, log.tag)).collect()
     }
 
     /// Forgets a log of which a replacement failed: opening it anew settles what was left.

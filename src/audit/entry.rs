@@ -119,7 +119,8 @@ fn record_hashes<'h>(
 fn hash_level(level: &mut [Hash]) -> &mut [Hash] {
     let above = level.len().div_ceil(BELOW_NODE);
     for node in 0..above {
-        let below = level[node * BELOW_NODE..].chunks(BELOW_NODE).next().unwrap_or_default();
+        let first = node * BELOW_NODE;
+        let below = &level[first..level.len().min(first + BELOW_NODE)];
         level[node] = sha256(&[&[NODE], below.as_flattened()]);
     }
     &mut level[..above]
@@ -159,9 +160,20 @@ pub(super) fn write_entry(out: &mut Vec<u8>, time: i64, context: &Hash, records:
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
     use sha2::{Digest, Sha256};
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn commitments_are_as_documented(salt: [u8; SALT], text in "[0-9a-z]{0,90}") {
+            let mut packed = Vec::new();
+            let form = pack(&text, &mut packed);
+            let plain = [&[0], &salt[..], &[form as u8], &packed].concat();
+            prop_assert_eq!(commitment(&salt, &text), <Hash>::from(Sha256::digest(plain)));
+        }
+    }
 
     /// By hand, from the bytes that are documented.
     #[test]

@@ -55,11 +55,15 @@ pub(super) fn log_numbers(directory: &Path) -> Result<Vec<u64>, AuditError> {
 
 /// Opens a file for reading. A pipe or a device, which may have no end, is refused.
 pub(super) fn open(path: &Path) -> Result<File, AuditError> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+pub(super) fn open_with(options: &OpenOptions, path: &Path) -> Result<File, AuditError> {
     let found = fs::metadata(path).map_err(AuditError::io(path))?;
     if !found.is_file() {
         return Err(AuditError::damaged(path, 0, "it is no regular file"));
     }
-    File::open(path).map_err(AuditError::io(path))
+    options.open(path).map_err(AuditError::io(path))
 }
 
 /// The same; `None` if there is none.

@@ -130,9 +130,8 @@ impl LoadedFilter {
     /// Reads a filter and checks its checksum. `None` if there is none.
     pub(super) fn read(log: &Path, segment: u64, id: LogId) -> Result<Option<Self>, AuditError> {
         let path = files::filter(log, segment);
-        let io = AuditError::io(&path);
         let Some(file) = files::open_if_there(&path)? else { return Ok(None) };
-        let bytes = files::read_up_to(&file, MAX_FILE).map_err(&io)?;
+        let bytes = files::read_up_to(&file, MAX_FILE).map_err(AuditError::io(&path))?;
         head::check(&path, bytes.get(..HEAD).unwrap_or(&bytes), Kind::Filter, segment, id)?;
         let is_whole = bytes.split_last_chunk::<CHECKSUM>().is_some_and(|(rest, checksum)| {
             rest.len() >= HEAD + LINE

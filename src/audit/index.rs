@@ -173,11 +173,7 @@ impl Index {
 
     pub(super) fn open(log: &Path, id: LogId, writable: bool) -> Result<Self, AuditError> {
         let path = Self::path(log);
-        let mut file = files::open(&path)?;
-        if writable {
-            let opened = OpenOptions::new().read(true).write(true).open(&path);
-            file = opened.map_err(AuditError::io(&path))?;
-        }
+        let file = files::open_with(OpenOptions::new().read(true).write(writable), &path)?;
         let head = files::read_up_to(&file, HEAD).map_err(AuditError::io(&path))?;
         head::check(&path, &head, Kind::Index, 0, id)?;
         Ok(Self { path, file })

@@ -57,7 +57,6 @@ pub struct Log {
 }
 
 /// Asks for syncs. May outlive the log, which then has ended.
-#[derive(Clone)]
 pub struct SyncHandle(Arc<Appender>);
 
 impl SyncHandle {

@@ -160,10 +160,8 @@ impl Comparison<'_> {
                 let comparison = Some(ComparisonRecord { baseline, candidate });
                 let record = self.engine.decision_log().map(|_| {
                     let query = QueriedAddress { address: &address, chain: &chain_text };
-                    let chain = query.named_chain().map(Box::from);
-                    let record = ItemRecord { chain, comparison, ..ItemRecord::default() };
-                    let references = References::of_request(&request_id);
-                    RecordedItem::undecided(record, address.clone(), &references)
+                    let record = ItemRecord { comparison, ..ItemRecord::default() };
+                    RecordedItem::undecided(record, query, &References::of_request(&request_id))
                 });
                 let (baseline, candidate) = (Some(old), Some(new));
                 let item = v1::ComparedItem { request_id, baseline, candidate, error: None };

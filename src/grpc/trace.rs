@@ -64,10 +64,8 @@ async fn record(
         cut_short: response.cut_short,
     };
     let query = QueriedAddress { address: &asked.address, chain: &asked.chain };
-    let chain = query.named_chain().map(Box::from);
-    let item = ItemRecord { chain, trace: Some(trace), ..ItemRecord::default() };
-    let address = asked.address.clone();
-    let item = RecordedItem::undecided(item, address, &References::default());
+    let item = ItemRecord { trace: Some(trace), ..ItemRecord::default() };
+    let item = RecordedItem::undecided(item, query, &References::default());
     let options = ScreeningOptions::default();
     let call = RecordedCall::new(origin, &options, &response.snapshot_id, engine.now());
     call.record(engine, [item.as_new()].into_iter()).await

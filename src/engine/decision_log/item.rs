@@ -221,16 +221,21 @@ impl RecordedAnswer {
 
 impl<'a> RecordedItem<'a> {
     /// The record of an answer that decides nothing.
-    pub fn undecided(record: ItemRecord, address: String, references: &References) -> Self {
+    pub fn undecided(
+        record: ItemRecord,
+        query: QueriedAddress<'_>,
+        references: &References,
+    ) -> Self {
+        let record = ItemRecord { chain: query.named_chain().map(Box::from), ..record };
         let mut found = Vec::new();
-        fingerprints(&address, &mut found);
+        fingerprints(query.address, &mut found);
         let answer = RecordedAnswer {
             json: json_of(record),
             class: RecordClass::UNDECIDED,
             reference: references.json(),
             fingerprints: Fingerprints::Many(found.into()),
         };
-        answer.to(address)
+        answer.to(query.address.to_owned())
     }
 
     /// The record of a query that was refused. Its texts may be of any length: they are cut.

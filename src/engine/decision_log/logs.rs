@@ -46,13 +46,8 @@ impl DecisionLog {
             return Ok(Some(self.log(now)?.reader().clone()));
         }
         let is_meant = |log: &&LogDirectory| log.origin == name || tag_text(log.tag) == name;
-        let all = self.all_logs(now)?;
-        match (all.logs.iter().find(is_meant), all.unreadable.first()) {
-            (Some(log), _) => self.reader(log, now).map(Some),
-            // It may be this one.
-            (None, Some(damage)) => Err(damage.clone().into()),
-            (None, None) => Ok(None),
-        }
+        let log = self.all_logs(now)?.find(is_meant)?;
+        log.map(|log| self.reader(log, now)).transpose()
     }
 
     /// Deletes the address and the references of a record. Blocks.

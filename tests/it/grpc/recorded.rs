@@ -2,7 +2,7 @@
 //! whole.
 
 use lazaretto::audit::RecordId;
-use lazaretto::engine::decision_log::{Record, RecordedItem};
+use lazaretto::engine::decision_log::{QueriedAddress, Record, RecordedItem};
 
 use super::payment::{CUSTOMER, LISTED, ask, deposit, loaded, store, withdrawal};
 use super::*;
@@ -162,7 +162,9 @@ fn a_payment_that_was_recorded_otherwise_differs() {
                 let mut item = record.item.clone();
                 item.payment.as_mut().unwrap().exposures.clear();
                 let address = record.address.clone().unwrap();
-                RecordedItem::undecided(item, address, &record.references)
+                let chain = item.chain.clone().unwrap_or_default();
+                let query = QueriedAddress { address: &address, chain: &chain };
+                RecordedItem::undecided(item, query, &record.references)
             })
             .collect();
         let log = desk.engine.decision_log().unwrap();
